@@ -1,0 +1,1 @@
+//! Implementations of the identity ports: SQLite store, LDAP.

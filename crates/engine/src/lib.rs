@@ -1,0 +1,1 @@
+//! One call joined: user agent, media streams and flows.

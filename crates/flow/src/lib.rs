@@ -1,0 +1,6 @@
+//! The flow language: parse, lint, run.
+#![forbid(unsafe_code)]
+
+mod io;
+
+pub use io::{CallContext, Input, Output};

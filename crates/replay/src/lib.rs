@@ -1,0 +1,1 @@
+//! Drives the media engine from a capture in virtual time.

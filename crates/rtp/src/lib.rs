@@ -1,0 +1,1 @@
+//! RTP, RTCP, jitter buffer, codecs and DTMF digits.

@@ -1,0 +1,2 @@
+//! The `passline` binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! SIP messages, transactions, dialogs and user agent; bytes in, bytes out.
