@@ -1,1 +1,17 @@
 //! SIP messages, transactions, dialogs and user agent; bytes in, bytes out.
+//!
+//! [`UserAgent`] is a pure machine: it is handed octets and the time, and hands back octets, events and the next
+//! deadline. It knows nothing of SDP, RTP, sockets or a runtime. The message layer stands on raw bytes of its own
+//! making, because it meets the open network (see [`message`]).
+#![forbid(unsafe_code)]
+
+mod api;
+mod config;
+mod ua;
+
+pub use api::{
+    CallHandle, Command, Direction, EndCause, Event, Flow, IncomingCall, Input, Output, Trace,
+    Transport,
+};
+pub use config::{Config, Listener};
+pub use ua::UserAgent;

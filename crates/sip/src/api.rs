@@ -1,0 +1,336 @@
+//! What goes into and comes out of the [`UserAgent`](crate::UserAgent): plain data.
+
+use std::net::SocketAddr;
+
+/// Names one call (an INVITE and the dialog it makes) for its whole life; never used twice in a process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+pub struct CallHandle(pub u64);
+
+/// The transport protocol below SIP.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Transport {
+    /// UDP: a message per datagram, lost and repeated at will.
+    Udp,
+    /// TCP: a stream of messages.
+    Tcp,
+    /// TLS over TCP; framed like TCP.
+    Tls,
+}
+
+impl Transport {
+    /// The token of Via and of the `transport` URI parameter's upper case, for example `UDP`.
+    pub fn token(self) -> &'static str {
+        match self {
+            Transport::Udp => "UDP",
+            Transport::Tcp => "TCP",
+            Transport::Tls => "TLS",
+        }
+    }
+
+    /// Whether the transport itself delivers (RFC 3261 §17: such transports do not retransmit).
+    pub fn is_reliable(self) -> bool {
+        !matches!(self, Transport::Udp)
+    }
+}
+
+/// A network path: where octets came from or go to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+pub struct Flow {
+    /// Protocol of the path.
+    pub transport: Transport,
+    /// Our end. For a socket bound to the unspecified address, the address the packet was sent to.
+    pub local: SocketAddr,
+    /// The peer's end.
+    pub remote: SocketAddr,
+    /// The shell's name of the connection, for connected transports; `None` for datagrams and before the connection stands.
+    pub connection: Option<u64>,
+}
+
+/// What happens to the user agent.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// One datagram.
+    Datagram {
+        /// The path it came by.
+        path: Flow,
+        /// Its octets.
+        bytes: &'a [u8],
+    },
+    /// Octets of a stream, cut anywhere.
+    Stream {
+        /// The path they came by; `connection` is set.
+        path: Flow,
+        /// The octets as read.
+        bytes: &'a [u8],
+    },
+    /// A connection stands: accepted by the shell, or the fruit of [`Output::Connect`] (same `remote`).
+    Connected {
+        /// The path; `connection` is set.
+        path: Flow,
+    },
+    /// A connection is gone.
+    Closed {
+        /// The shell's name of it.
+        connection: u64,
+    },
+    /// A datagram could not be sent (port unreachable …), or a connection could not be made (`connection` is `None`).
+    SendFailed {
+        /// The path of the failed [`Output::Send`] or [`Output::Connect`].
+        path: Flow,
+    },
+    /// The layer above wants something.
+    Command(Command),
+    /// The deadline has come.
+    Timer,
+}
+
+/// What the layer above wants. A command for a call that is over or in the wrong state does nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Sends 180 Ringing.
+    Ring(CallHandle),
+    /// Answers an incoming INVITE with 200.
+    Accept {
+        /// The call of [`Event::Incoming`].
+        call: CallHandle,
+        /// The answer, or the offer when the INVITE brought none.
+        sdp: Vec<u8>,
+    },
+    /// Answers an incoming INVITE with a final response of 300 or more.
+    Reject {
+        /// The call of [`Event::Incoming`].
+        call: CallHandle,
+        /// Status code, 300..=699.
+        status: u16,
+        /// Reason phrase; the standard one when `None`.
+        reason: Option<String>,
+        /// Retry-After, in seconds.
+        retry_after: Option<u32>,
+    },
+    /// Ends the call in the way its state wants: BYE, CANCEL, or 603 to an unanswered incoming INVITE.
+    HangUp {
+        /// The call.
+        call: CallHandle,
+        /// Text for a Reason header (RFC 3326), without quotes.
+        reason: Option<String>,
+    },
+    /// Places a call.
+    Invite {
+        /// A handle from [`UserAgent::next_call_handle`](crate::UserAgent::next_call_handle).
+        call: CallHandle,
+        /// Request-URI and To, for example `sip:5000@127.0.0.1:5060`.
+        to: String,
+        /// From URI, for example `sip:demo@127.0.0.1`; a display name may precede it: `"Demo" <sip:…>`.
+        from: String,
+        /// The path by which the INVITE goes.
+        path: Flow,
+        /// The offer; empty for a delayed offer.
+        sdp: Vec<u8>,
+    },
+    /// Sends an INFO request in the dialog.
+    SendInfo {
+        /// The call, answered or early.
+        call: CallHandle,
+        /// Content-Type of the body.
+        content_type: String,
+        /// The body. May carry digits: never traced.
+        body: Vec<u8>,
+    },
+    /// Answers [`Event::Reoffered`] with 200.
+    AcceptReinvite {
+        /// The call.
+        call: CallHandle,
+        /// The answer, or an offer when the re-INVITE brought none.
+        sdp: Vec<u8>,
+    },
+    /// Answers [`Event::Reoffered`] with a refusal; the session goes on as it was.
+    RejectReinvite {
+        /// The call.
+        call: CallHandle,
+        /// Status code, ordinarily 488.
+        status: u16,
+        /// Reason phrase; the standard one when `None`.
+        reason: Option<String>,
+    },
+}
+
+/// What the user agent wants from the shell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Output {
+    /// Send these octets by this path.
+    Send {
+        /// The path.
+        path: Flow,
+        /// One whole message (or a keep-alive answer).
+        bytes: Vec<u8>,
+    },
+    /// Make a connection; answer with [`Input::Connected`] or [`Input::SendFailed`]. Octets for it wait in the user agent.
+    Connect {
+        /// `transport`, `local` as a hint, `remote`; `connection` is `None`.
+        path: Flow,
+    },
+    /// Close this connection: framing is lost or its limit is reached.
+    CloseConnection(u64),
+    /// News for the layer above.
+    Event(Event),
+    /// A message went by; only with [`Config::trace`](crate::Config::trace).
+    Trace(Trace),
+}
+
+/// Which way a message went.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Direction {
+    /// Received.
+    In,
+    /// Sent.
+    Out,
+}
+
+/// A message's first line and Call-ID; never a body, because INFO bodies carry digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trace {
+    /// Received or sent.
+    pub direction: Direction,
+    /// Request line or status line, control characters replaced.
+    pub first_line: String,
+    /// `CSeq` value, for example `1 INVITE`.
+    pub cseq: String,
+    /// Call-ID, control characters replaced.
+    pub call_id: String,
+    /// The peer.
+    pub remote: SocketAddr,
+}
+
+/// News of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// An INVITE outside a dialog; 100 Trying has gone. Answer with Ring, Accept, Reject or HangUp.
+    Incoming {
+        /// The new call.
+        call: CallHandle,
+        /// What the INVITE says.
+        info: Box<IncomingCall>,
+    },
+    /// The caller cancelled before an answer; 487 has gone. `Ended` follows.
+    Cancelled {
+        /// The call.
+        call: CallHandle,
+    },
+    /// The ACK of our 200 came (to the INVITE or to a re-INVITE).
+    Confirmed {
+        /// The call.
+        call: CallHandle,
+        /// The peer's answer, when the offer was ours.
+        sdp: Option<Vec<u8>>,
+    },
+    /// A re-INVITE or an UPDATE with an offer; must be answered by AcceptReinvite or RejectReinvite.
+    Reoffered {
+        /// The call.
+        call: CallHandle,
+        /// The new offer; `None`: we are to offer.
+        sdp: Option<Vec<u8>>,
+    },
+    /// An INFO request; 200 has gone.
+    Info {
+        /// The call.
+        call: CallHandle,
+        /// Content-Type without parameters, lower case.
+        content_type: String,
+        /// The body. May carry digits: never log.
+        body: Vec<u8>,
+    },
+    /// The peer hung up; 200 has gone. `Ended` follows.
+    Bye {
+        /// The call.
+        call: CallHandle,
+        /// The Reason header's value.
+        reason: Option<String>,
+    },
+    /// A provisional response to our INVITE (not 100).
+    Ringing {
+        /// The call.
+        call: CallHandle,
+        /// 180, 183 …
+        status: u16,
+        /// Early media description.
+        sdp: Option<Vec<u8>>,
+    },
+    /// Our INVITE was answered; ACK has gone.
+    Answered {
+        /// The call.
+        call: CallHandle,
+        /// The peer's description (an answer, as we always offer).
+        sdp: Option<Vec<u8>>,
+    },
+    /// Our INVITE was refused (also 408 on a time-out, 503 on a transport failure). `Ended` follows.
+    Refused {
+        /// The call.
+        call: CallHandle,
+        /// Final status, 300..=699.
+        status: u16,
+        /// Reason phrase as received.
+        reason: String,
+    },
+    /// The call is over; always its last event. After our HangUp it comes when the BYE is answered or given up.
+    Ended {
+        /// The call.
+        call: CallHandle,
+        /// Why.
+        cause: EndCause,
+    },
+}
+
+/// Why a call is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+#[non_exhaustive]
+pub enum EndCause {
+    /// We hung up.
+    LocalHangUp,
+    /// The peer sent BYE.
+    RemoteBye,
+    /// The INVITE was cancelled (by the caller, or by our HangUp).
+    Cancelled,
+    /// We rejected the INVITE.
+    Rejected,
+    /// The peer refused our INVITE.
+    Refused,
+    /// Our 200 was never acknowledged (RFC 3261 §13.3.1.4); BYE has gone.
+    NoAck,
+    /// The peer no longer knows the dialog or does not answer in it (481 or 408 in the dialog).
+    Lost,
+    /// The session timer ran out (RFC 4028).
+    Expired,
+    /// The path is gone.
+    TransportFailed,
+}
+
+/// What an INVITE says about the call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncomingCall {
+    /// The number dialled: user part of the Request-URI, unescaped, without parameters; also of `tel:` URIs.
+    pub number: String,
+    /// The Request-URI as received.
+    pub request_uri: String,
+    /// From URI as received.
+    pub from: String,
+    /// User part of From, unescaped, without parameters; empty if there is none.
+    pub from_user: String,
+    /// Display name of From, unquoted; empty if there is none.
+    pub from_display: String,
+    /// To URI as received.
+    pub to: String,
+    /// Call-ID.
+    pub call_id: String,
+    /// User-Agent header.
+    pub user_agent: Option<String>,
+    /// The offer; `None` for a delayed offer.
+    pub sdp: Option<Vec<u8>>,
+    /// The path the INVITE came by.
+    pub path: Flow,
+    /// URI of the first Diversion header (RFC 5806); trust is the engine's decision.
+    pub diversion: Option<String>,
+    /// URI of the first P-Asserted-Identity (RFC 3325); trust is the engine's decision.
+    pub asserted_identity: Option<String>,
+}
