@@ -1,0 +1,165 @@
+//! What we can do, what was agreed, and why not.
+
+use std::net::{IpAddr, SocketAddr};
+
+/// An audio codec as session descriptions name it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Codec {
+    /// Encoding name, as `PCMU`.
+    pub name: String,
+    /// Payload type: the static one, or the dynamic one that we offer.
+    pub payload_type: u8,
+    /// RTP clock rate in Hz.
+    pub clock_rate: u32,
+}
+
+impl Codec {
+    /// PCMU, payload type 0 (RFC 3551).
+    pub fn pcmu() -> Self {
+        Codec {
+            name: "PCMU".into(),
+            payload_type: 0,
+            clock_rate: 8000,
+        }
+    }
+
+    /// PCMA, payload type 8 (RFC 3551).
+    pub fn pcma() -> Self {
+        Codec {
+            name: "PCMA".into(),
+            payload_type: 8,
+            clock_rate: 8000,
+        }
+    }
+}
+
+/// What our side can do in one call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Capabilities {
+    /// Codecs; the order is ours and counts in offers only.
+    pub codecs: Vec<Codec>,
+    /// Whether telephone-event (RFC 4733) is offered and accepted.
+    pub events: bool,
+    /// Our media address.
+    pub address: IpAddr,
+    /// Our RTP port; RTCP is on the next one unless multiplexed.
+    pub rtp_port: u16,
+    /// The packet time that we send, in milliseconds.
+    pub ptime: u8,
+    /// Session id of the origin line, the same for the whole call.
+    pub session_id: u64,
+    /// Session version of the origin line, one more with each changed description.
+    pub session_version: u64,
+}
+
+impl Capabilities {
+    /// Both G.711 codecs, events, 20 ms, session version 1.
+    pub fn new(address: IpAddr, rtp_port: u16, session_id: u64) -> Self {
+        Capabilities {
+            codecs: vec![Codec::pcmu(), Codec::pcma()],
+            events: true,
+            address,
+            rtp_port,
+            ptime: 20,
+            session_id,
+            session_version: 1,
+        }
+    }
+}
+
+/// Which way audio flows, seen from our side.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
+pub enum Direction {
+    /// Both ways.
+    #[default]
+    SendRecv,
+    /// We send only.
+    SendOnly,
+    /// We receive only.
+    RecvOnly,
+    /// Neither.
+    Inactive,
+}
+
+impl Direction {
+    /// The attribute's name: `sendrecv` and so on.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Direction::SendRecv => "sendrecv",
+            Direction::SendOnly => "sendonly",
+            Direction::RecvOnly => "recvonly",
+            Direction::Inactive => "inactive",
+        }
+    }
+
+    /// The same flow seen from the other side.
+    #[must_use]
+    pub fn mirrored(self) -> Self {
+        match self {
+            Direction::SendOnly => Direction::RecvOnly,
+            Direction::RecvOnly => Direction::SendOnly,
+            same => same,
+        }
+    }
+
+    /// Whether our side may send.
+    pub fn sends(self) -> bool {
+        matches!(self, Direction::SendRecv | Direction::SendOnly)
+    }
+
+    /// Whether our side will receive.
+    pub fn receives(self) -> bool {
+        matches!(self, Direction::SendRecv | Direction::RecvOnly)
+    }
+}
+
+/// What both sides agreed on for the one audio stream of a call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Agreement {
+    /// Encoding name as in our capabilities, as `PCMU`.
+    pub codec: String,
+    /// Its payload type, both ways.
+    pub payload_type: u8,
+    /// RTP clock rate in Hz.
+    pub clock_rate: u32,
+    /// Payload type of the telephone-events that we send, if agreed.
+    pub event_payload_type: Option<u8>,
+    /// Payload type of the telephone-events that we receive, if agreed.
+    pub event_receive_type: Option<u8>,
+    /// Where to send RTP; the address is unspecified (`0.0.0.0`) on an old-style hold.
+    pub remote_rtp: SocketAddr,
+    /// Where to send RTCP (RFC 3605); the same as `remote_rtp` when multiplexed.
+    pub remote_rtcp: SocketAddr,
+    /// The packet time that we send, in milliseconds.
+    pub ptime: u8,
+    /// The direction from our side.
+    pub direction: Direction,
+    /// RTP and RTCP share one port (RFC 5761).
+    pub rtcp_mux: bool,
+}
+
+impl Agreement {
+    /// Whether the other side put us on hold: by direction, or by the address `0.0.0.0` of RFC 2543.
+    pub fn on_hold(&self) -> bool {
+        !self.direction.sends() || self.remote_rtp.ip().is_unspecified()
+    }
+}
+
+/// Why a description was refused, in terms of SIP.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{status}: {sentence}")]
+pub struct Refusal {
+    /// 400 for a body that cannot be read, 488 for one that cannot be agreed on.
+    pub status: u16,
+    /// A plain sentence for the log and the Warning header.
+    pub sentence: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: u16, sentence: impl Into<String>) -> Self {
+        Refusal {
+            status,
+            sentence: sentence.into(),
+        }
+    }
+}
