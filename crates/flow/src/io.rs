@@ -24,6 +24,8 @@ pub enum Input {
     Said(u32),
     /// The answer to the query with this number.
     Answer(u32, Answer),
+    /// The instant of [`crate::Flow::deadline`] has come.
+    Timer,
     /// The caller left; the flow winds up (and may still ask queries).
     HungUp,
 }
