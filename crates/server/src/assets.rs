@@ -2,6 +2,7 @@
 use crate::{config::Config, exit::Failure};
 use rust_embed::RustEmbed;
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
@@ -23,7 +24,7 @@ pub struct Assets {
     /// Where they come from, as the user should read it.
     pub origin: String,
     /// `en/welcome.wav` → octets.
-    pub files: BTreeMap<String, Vec<u8>>,
+    pub files: BTreeMap<String, Cow<'static, [u8]>>,
 }
 
 impl Assets {
@@ -49,7 +50,7 @@ impl Assets {
             }
             None if usual.is_dir() => usual.to_owned(),
             None => {
-                let files = E::iter().filter_map(|path| Some((path.to_string(), E::get(&path)?.data.into_owned())));
+                let files = E::iter().filter_map(|path| Some((path.to_string(), E::get(&path)?.data)));
                 return Ok(Self { origin: "built in".into(), files: files.collect() });
             }
         };
@@ -64,14 +65,14 @@ impl Assets {
     }
 }
 
-fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<String, Vec<u8>>) -> std::io::Result<()> {
+fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<String, Cow<'static, [u8]>>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
             collect(root, &path, files)?;
         } else if path.extension().is_some_and(|e| e == "wav" || e == "yaml" || e == "txt") {
             let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
-            files.insert(name, std::fs::read(&path)?);
+            files.insert(name, std::fs::read(&path)?.into());
         }
     }
     Ok(())

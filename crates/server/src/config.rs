@@ -17,12 +17,16 @@ pub struct Config {
     pub media: Option<PathBuf>,
     /// Folder of the flow files.
     pub flows: Option<PathBuf>,
+    /// Languages in the order of the menu, the default first; others that have a folder follow.
+    pub languages: Vec<String>,
     /// Signalling.
     pub sip: Sip,
     /// Media.
     pub rtp: Rtp,
-    /// Authentication and directory.
+    /// The embedded store.
     pub identity: Identity,
+    /// Lockout and time limits.
+    pub policy: passline_connectors::AuthorityConfig,
     /// Target systems beside the embedded ones.
     pub targets: Vec<Target>,
     /// Log output.
@@ -78,23 +82,21 @@ impl Default for Rtp {
     }
 }
 
-/// Authentication and directory.
+/// The embedded store.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Identity {
-    /// Put the demo users into a new store. Only the embedded default does.
+    /// Put the demo users into a new store. By default only where no configuration file is.
     pub demo: Option<bool>,
-    /// Failures of a user after which nothing is compared any more until an administrator unlocks.
-    pub max_failures: u32,
     /// Slow hashes at one time; more would starve the media of a small machine.
     pub hashes_at_once: usize,
-    /// Time limit for one operation on one target, in seconds.
-    pub target_timeout_s: u64,
+    /// Targets that live in the store.
+    pub embedded_targets: Vec<String>,
 }
 
 impl Default for Identity {
     fn default() -> Self {
-        Self { demo: None, max_failures: 5, hashes_at_once: 2, target_timeout_s: 8 }
+        Self { demo: None, hashes_at_once: 2, embedded_targets: vec!["directory".into(), "crm".into()] }
     }
 }
 

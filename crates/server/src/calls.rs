@@ -1,0 +1,70 @@
+//! `passline calls` and `passline audit`: what happened.
+use crate::{
+    cli::{AuditArgs, CallsArgs},
+    config::Config,
+    desk,
+    exit::Failure,
+};
+use passline_connectors::CallRecord;
+use serde::Serialize;
+
+/// The last call records.
+pub async fn run(config: &Config, args: &CallsArgs) -> Result<(), Failure> {
+    let calls = desk::open_store(config)?.calls(args.last as usize).await.map_err(Failure::machine)?;
+    for call in calls {
+        if args.json { print_json(&call)? } else { print_call(&call) }
+    }
+    Ok(())
+}
+
+/// The last audit lines.
+pub async fn audit(config: &Config, args: &AuditArgs) -> Result<(), Failure> {
+    let lines = desk::open_store(config)?.audit(args.last as usize).await.map_err(Failure::machine)?;
+    for line in lines {
+        if args.json {
+            print_json(&line)?;
+            continue;
+        }
+        let event = &line.event;
+        let or_dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
+        println!(
+            "{} {} {} {} {} {} {}",
+            line.at,
+            or_dash(event.call.as_ref().map(|call| call.0.as_str())),
+            or_dash(event.login.as_deref()),
+            event.event,
+            or_dash(event.target.as_ref().map(|target| target.0.as_str())),
+            event.result,
+            event.detail.as_deref().unwrap_or_default(),
+        );
+    }
+    Ok(())
+}
+
+fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    println!("{}", serde_json::to_string(value).map_err(Failure::machine)?);
+    Ok(())
+}
+
+/// One call, for people.
+pub fn print_call(call: &CallRecord) {
+    let digits = match &call.digits {
+        Some(digits) => digits.clone(),
+        None => format!("{} keys", call.digit_count),
+    };
+    println!(
+        "{}  {} → {}  {}  {} by {}  {} packets in, {} lost, {} doubled, jitter {:.1} ms, {} out  {}",
+        call.start,
+        call.from,
+        call.to,
+        call.codec.as_deref().unwrap_or("no media"),
+        digits,
+        call.dtmf.as_deref().unwrap_or("no key"),
+        call.received,
+        call.lost,
+        call.duplicated,
+        call.jitter_ms,
+        call.sent,
+        call.outcome,
+    );
+}

@@ -1,0 +1,22 @@
+//! `passline check`: configuration, prompts, flows and targets, without serving anybody.
+use crate::{config::Config, content::Content, exit::Failure};
+use std::path::PathBuf;
+
+/// Checks everything that can be checked without a network; faults go to standard error.
+pub fn run(config: &Config, file: Option<PathBuf>) -> Result<(), Failure> {
+    let source = file.map_or_else(|| "embedded defaults".to_owned(), |path| path.display().to_string());
+    for warning in config.warnings() {
+        eprintln!("{source}: {warning}");
+    }
+    let content = Content::load(config)?;
+    for warning in &content.warnings {
+        eprintln!("warning: {warning}");
+    }
+    println!("{source}: good");
+    println!("{}", content.origin);
+    for (number, flow) in content.program.entries() {
+        println!("{number} → {}", content.program.name(flow));
+    }
+    println!("languages: {}", content.library.languages().join(", "));
+    Ok(())
+}

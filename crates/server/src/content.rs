@@ -1,0 +1,109 @@
+//! Prompts and flows, loaded, checked and joined.
+use crate::{
+    assets::Assets,
+    config::{Config, Target},
+    exit::Failure,
+};
+use passline_flow::{Program, PromptCheck};
+use passline_identity::TargetId;
+use passline_prompt::{LanguageSource, Library, LibraryError, Severity, phrase::PromptId};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+
+/// What calls need: words to say and flows to follow.
+pub struct Content {
+    /// Pre-encoded prompts.
+    pub library: Arc<Library>,
+    /// Checked flows.
+    pub program: Arc<Program>,
+    /// Where both came from.
+    pub origin: String,
+    /// What somebody should look at, though everything can be used.
+    pub warnings: Vec<String>,
+}
+
+impl Content {
+    /// Loads everything; all faults at once.
+    pub fn load(config: &Config) -> Result<Self, Failure> {
+        let (library, prompts, mut faults) = load_library(config)?;
+        let (errors, warnings): (Vec<_>, Vec<_>) =
+            faults.drain(..).partition(|fault| fault.severity == Severity::Error);
+        let in_folder = |fault: LibraryError| format!("{}/{fault}", prompts.origin);
+        let mut errors: Vec<_> = errors.into_iter().map(in_folder).collect();
+        let warnings: Vec<_> = warnings.into_iter().map(in_folder).collect();
+        let flows = Assets::flows(config)?;
+        let Some(library) = library else { return Err(Failure::Input(errors)) };
+        let check = Known { library: &library, config };
+        match passline_flow::load(&flow_files(&flows), &check) {
+            Ok(program) if errors.is_empty() => Ok(Self {
+                library: Arc::new(library),
+                program: Arc::new(program),
+                origin: format!("flows: {}, prompts: {}", flows.origin, prompts.origin),
+                warnings,
+            }),
+            Ok(_) => Err(Failure::Input(errors)),
+            Err(faults) => {
+                errors.extend(faults.iter().map(ToString::to_string));
+                Err(Failure::Input(errors))
+            }
+        }
+    }
+
+    /// Per language the words of generated passwords.
+    pub fn words(&self) -> BTreeMap<String, Vec<String>> {
+        let languages = self.library.languages();
+        languages.iter().map(|language| (language.to_string(), self.library.words(language).to_vec())).collect()
+    }
+}
+
+/// The library alone, without flows (`passline call`, `passline prompts check`).
+pub fn load_library(config: &Config) -> Result<(Option<Library>, Assets, Vec<LibraryError>), Failure> {
+    let prompts = Assets::prompts(config)?;
+    let mut languages: BTreeMap<&str, Vec<(String, Cow<'static, [u8]>)>> = BTreeMap::new();
+    for (path, bytes) in &prompts.files {
+        if let Some((language, file)) = path.split_once('/') {
+            languages.entry(language).or_default().push((file.to_owned(), bytes.clone()));
+        }
+    }
+    let mut codes: Vec<_> = languages.into_iter().collect();
+    // The first language is the default one.
+    codes.sort_by_key(|(code, _)| (config.languages.iter().position(|l| l == code).unwrap_or(usize::MAX), *code));
+    let sources = codes.into_iter().map(|(code, files)| LanguageSource::from_files(code, files)).collect();
+    match Library::build(sources) {
+        Ok(library) => {
+            let warnings = library.warnings().to_vec();
+            Ok((Some(library), prompts, warnings))
+        }
+        Err(faults) => Ok((None, prompts, faults)),
+    }
+}
+
+fn flow_files(flows: &Assets) -> Vec<(String, String)> {
+    flows
+        .files
+        .iter()
+        .filter(|(path, _)| path.ends_with(".yaml"))
+        .map(|(path, text)| (flows.path(path), String::from_utf8_lossy(text).into_owned()))
+        .collect()
+}
+
+/// What the linter may rely on.
+struct Known<'a> {
+    library: &'a Library,
+    config: &'a Config,
+}
+
+impl PromptCheck for Known<'_> {
+    fn languages(&self) -> Vec<String> {
+        self.library.languages().iter().map(ToString::to_string).collect()
+    }
+
+    fn has(&self, language: &str, id: &PromptId) -> bool {
+        self.library.has(language, id)
+    }
+
+    fn targets(&self) -> Vec<TargetId> {
+        let embedded = self.config.identity.embedded_targets.iter().map(|id| TargetId(id.clone()));
+        let others = self.config.targets.iter().map(|Target::Ldap(ldap)| TargetId(ldap.id.clone()));
+        embedded.chain(others).collect()
+    }
+}

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Runs every test. Installs the real peers that the tests need (Debian packages) where they are missing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# What the tests call          its package
+peers="
+cc                             gcc
+sipp                           sip-tester
+baresip                        baresip
+tshark                         tshark
+slapd                          slapd
+ldapsearch                     ldap-utils
+sox                            sox
+"
+
+missing=""
+while read -r program package; do
+  [ -z "$program" ] && continue
+  # Daemons lie outside of an ordinary user's PATH.
+  PATH="$PATH:/usr/sbin:/sbin" command -v "$program" >/dev/null || missing="$missing $package"
+done <<<"$peers"
+
+if [ -n "$missing" ]; then
+  echo "installing:$missing"
+  as_root=""
+  [ "$(id -u)" = 0 ] || as_root=sudo
+  $as_root apt-get update -q
+  # No daemon of a package may start by itself: the tests start their own, on ports of their own.
+  $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -q --no-install-recommends $missing
+fi
+
+# The tests with real peers run the program as a user would: the release build.
+cargo build --release --locked -p passline
+export PASSLINE_BIN="$PWD/${CARGO_TARGET_DIR:-target}/release/passline"
+case "${CARGO_TARGET_DIR:-}" in /*) PASSLINE_BIN="$CARGO_TARGET_DIR/release/passline" ;; esac
+
+cargo test --locked --workspace "$@"
