@@ -1,1 +1,35 @@
-//! One call joined: user agent, media streams and flows.
+//! One call joined: user agent, media streams and flows, as two machines without sockets, clock or runtime.
+//!
+//! [`Control`] holds the SIP user agent, one session per call and the flows. [`MediaShard`] holds the RTP streams and
+//! moves them on a frame clock. They meet only by plain data: [`ShardCommand`] one way, [`MediaEvent`] the other, so
+//! that a shell may run each in a task of its own and a replay may run both in virtual time.
+#![forbid(unsafe_code)]
+
+mod config;
+mod control;
+mod id;
+mod info;
+mod input;
+mod output;
+mod ports;
+mod record;
+mod session;
+mod shard;
+
+pub use config::EngineConfig;
+pub use control::Control;
+pub use id::{LegId, StreamId};
+pub use input::{ControlInput, Dial, LegCommand};
+pub use output::{ControlOutput, LegEvent, Trace, TraceKind};
+pub use ports::PortPool;
+pub use record::{CallRecord, Direction};
+pub use shard::{
+    Channel, MediaEvent, MediaShard, OpenStream, PacketSink, Received, ShardCommand, ShardConfig,
+};
+
+// The vocabulary of this crate's own interface, so that the shell need depend on nothing else.
+pub use passline_flow as flow;
+pub use passline_identity as identity;
+pub use passline_prompt as prompt;
+pub use passline_rtp as rtp;
+pub use passline_sip as sip;

@@ -1,0 +1,55 @@
+//! Settings of the engine.
+use passline_rtp::codec::Codec;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+/// Settings of [`Control`](crate::Control); the default suits loopback.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// The user agent's own settings: listeners, name, limits. `max_calls` and `trace` are taken from this struct.
+    pub sip: passline_sip::Config,
+    /// Address written into session descriptions.
+    pub media_address: IpAddr,
+    /// Most calls at once, in both directions; an INVITE beyond it gets 503 with Retry-After.
+    pub max_calls: usize,
+    /// Codecs offered and accepted, the best first.
+    pub codecs: Vec<Codec>,
+    /// Listen for tones in the audio of incoming calls.
+    pub inband: bool,
+    /// Number of media shards, at least 1; streams are spread over them evenly.
+    pub shards: u16,
+    /// Streams that one shard can hold.
+    pub shard_capacity: u32,
+    /// Emit [`ControlOutput::Trace`](crate::ControlOutput::Trace).
+    pub trace: bool,
+    /// A call without any RTP or RTCP from the peer for so long is hung up.
+    pub media_timeout: Duration,
+    /// How long an outgoing call may ring, and how long an incoming one may wait for its ports and its ACK.
+    pub setup_timeout: Duration,
+    /// How long a flow may wind up after the caller left.
+    pub wind_up: Duration,
+    /// The longest call, whatever its flow says.
+    pub max_call: Duration,
+    /// How long a port rests before another call gets it.
+    pub port_quarantine: Duration,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        EngineConfig {
+            sip: passline_sip::Config::default(),
+            media_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            max_calls: 1000,
+            codecs: vec![Codec::Pcmu, Codec::Pcma],
+            inband: true,
+            shards: 1,
+            shard_capacity: 1100,
+            trace: false,
+            media_timeout: Duration::from_secs(30),
+            setup_timeout: Duration::from_secs(60),
+            wind_up: Duration::from_secs(60),
+            max_call: Duration::from_secs(3600),
+            port_quarantine: Duration::from_secs(2),
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! One stream of a shard: sockets' rules, player and media joined.
+use super::lock::SourceLock;
+use super::{MediaEvent, OpenStream, PacketSink, Received};
+use crate::StreamId;
+use passline_prompt::{Player, Script};
+use passline_rtp::codec::Codec;
+use passline_rtp::{Digit, DigitOutput, Method, Statistics, Stream};
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+/// Octets of one frame of a codec with one octet per sample at 8 kHz.
+const FRAME_OCTETS: usize = 160;
+
+pub(super) struct Live {
+    stream: Stream,
+    player: Player,
+    lock: SourceLock,
+    /// Number of the script being played.
+    playing: Option<u32>,
+    send: bool,
+    expect: bool,
+    tap: bool,
+    rtcp_mux: bool,
+    remote_rtcp: SocketAddr,
+    /// Where the peer's RTCP came from, if from elsewhere than it said.
+    rtcp_source: Option<SocketAddr>,
+    last_heard: Instant,
+    timeout: Duration,
+    silence_told: bool,
+    finished: bool,
+    foreign: u64,
+    pub(super) phase: usize,
+}
+
+impl Live {
+    pub(super) fn new(now: Instant, open: OpenStream, phase: usize) -> Self {
+        Live {
+            player: Player::new(open.config.codec),
+            lock: SourceLock::new(now, open.remote_rtp, open.signalling),
+            playing: None,
+            send: open.send,
+            expect: open.expect,
+            tap: open.tap,
+            rtcp_mux: open.rtcp_mux,
+            remote_rtcp: open.remote_rtcp,
+            rtcp_source: None,
+            last_heard: now,
+            timeout: open.media_timeout,
+            silence_told: false,
+            finished: false,
+            foreign: 0,
+            phase,
+            stream: Stream::new(now, open.config),
+        }
+    }
+
+    pub(super) fn receive_rtp(&mut self, at: Instant, from: SocketAddr, packet: &[u8]) -> Received {
+        if !self.lock.admits(at, from) {
+            self.foreign += 1;
+            return Received::Foreign;
+        }
+        if self.rtcp_mux && passline_rtp::is_rtcp(packet) {
+            return self.take_rtcp(at, from, packet);
+        }
+        match self.stream.receive_rtp(at, packet) {
+            Ok(_) => {
+                self.lock.confirm(from);
+                self.heard(at);
+                Received::Taken
+            }
+            Err(_) => Received::Bad,
+        }
+    }
+
+    pub(super) fn receive_rtcp(
+        &mut self,
+        at: Instant,
+        from: SocketAddr,
+        packet: &[u8],
+    ) -> Received {
+        let known = from == self.remote_rtcp
+            || self.rtcp_source == Some(from)
+            || (self.lock.is_locked() && from.ip() == self.lock.destination().ip());
+        if !known {
+            self.foreign += 1;
+            return Received::Foreign;
+        }
+        self.take_rtcp(at, from, packet)
+    }
+
+    fn take_rtcp(&mut self, at: Instant, from: SocketAddr, packet: &[u8]) -> Received {
+        if !self.stream.receive_rtcp(at, packet).valid {
+            return Received::Bad;
+        }
+        // Only what the lock vouches for may keep a call alive.
+        if self.lock.is_locked() {
+            if from != self.remote_rtcp && self.rtcp_source.is_none() {
+                self.rtcp_source = Some(from);
+            }
+            self.heard(at);
+        }
+        Received::Taken
+    }
+
+    fn heard(&mut self, at: Instant) {
+        self.last_heard = self.last_heard.max(at);
+        self.silence_told = false;
+    }
+
+    /// Plays, listens and sends one frame.
+    #[allow(clippy::too_many_arguments)] // the tick's own scratch, handed down
+    pub(super) fn frame(
+        &mut self,
+        id: StreamId,
+        scheduled: Instant,
+        late: bool,
+        wall: u64,
+        out: &mut [u8],
+        events: &mut VecDeque<MediaEvent>,
+        sink: &mut impl PacketSink,
+    ) {
+        let played = self.stream.playout(scheduled);
+        if self.tap {
+            sink.heard(id, played.payload.unwrap_or(&[]), played.kind);
+        }
+        // A full queue must not grow in the tick: digits wait in the stream for the next one.
+        while events.len() + 4 < events.capacity() {
+            match self.stream.poll_digit() {
+                Some(DigitOutput::Press(press)) => {
+                    events.push_back(MediaEvent::Digit { stream: id, press })
+                }
+                Some(DigitOutput::End(end)) => {
+                    events.push_back(MediaEvent::DigitEnd { stream: id, end })
+                }
+                None => break,
+            }
+        }
+        self.send_frame(id, scheduled, late, out, events, sink);
+        if let Some(length) = self.stream.send_rtcp(scheduled, wall, out)
+            && self.may_send()
+            && !late
+        {
+            self.write_rtcp(id, &out[..length], sink);
+        }
+        if self.expect
+            && !self.silence_told
+            && scheduled.saturating_duration_since(self.last_heard) >= self.timeout
+            && events.len() < events.capacity()
+        {
+            self.silence_told = true;
+            events.push_back(MediaEvent::Silent { stream: id });
+        }
+    }
+
+    fn send_frame(
+        &mut self,
+        id: StreamId,
+        scheduled: Instant,
+        late: bool,
+        out: &mut [u8],
+        events: &mut VecDeque<MediaEvent>,
+        sink: &mut impl PacketSink,
+    ) {
+        if !self.may_send() || late {
+            // The prompt waits: what the caller could not hear is not skipped. The timestamp follows the clock.
+            return;
+        }
+        let to = self.lock.destination();
+        let mut payload = [0u8; FRAME_OCTETS];
+        if self.stream.is_sending_digit() {
+            // At most the updates, the end and its copies of two presses in a frame.
+            for _ in 0..8 {
+                match self.stream.send_digit(scheduled, out) {
+                    Some(length) => sink.rtp(id, to, &out[..length]),
+                    None => break,
+                }
+            }
+            return;
+        }
+        let filled = self.player.fill(&mut payload);
+        let length = self.stream.send_audio(scheduled, &payload, out);
+        if length > 0 {
+            sink.rtp(id, to, &out[..length]);
+        }
+        if filled.finished {
+            self.finished = true;
+            if let Some(number) = self.playing.take()
+                && events.len() < events.capacity()
+            {
+                events.push_back(MediaEvent::PlayFinished { stream: id, number });
+            }
+        }
+    }
+
+    fn may_send(&self) -> bool {
+        let to = self.lock.destination();
+        self.send && !to.ip().is_unspecified() && to.port() != 0
+    }
+
+    fn write_rtcp(&self, id: StreamId, packet: &[u8], sink: &mut impl PacketSink) {
+        let to = match self.rtcp_source {
+            Some(source) => source,
+            None if self.rtcp_mux => self.lock.destination(),
+            None => self.remote_rtcp,
+        };
+        if to.ip().is_unspecified() || to.port() == 0 {
+            return;
+        }
+        if self.rtcp_mux {
+            sink.rtp(id, to, packet);
+        } else {
+            sink.rtcp(id, to, packet);
+        }
+    }
+
+    pub(super) fn play(&mut self, number: u32, script: Script) {
+        self.finished = false;
+        self.playing = Some(number);
+        drop(self.player.play(script));
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.playing = None;
+        self.finished = false;
+        drop(self.player.stop());
+    }
+
+    pub(super) fn has_finished(&self) -> bool {
+        self.finished
+    }
+
+    pub(super) fn drop_finished(&mut self) {
+        if std::mem::take(&mut self.finished) {
+            drop(self.player.take_finished());
+        }
+    }
+
+    pub(super) fn send(&mut self, enabled: bool) {
+        self.send = enabled;
+    }
+
+    pub(super) fn info(&mut self, at: Instant, digit: Digit, duration_ms: Option<u32>) {
+        self.stream.info_digit(at, digit, duration_ms);
+    }
+
+    pub(super) fn press(&mut self, digit: Digit, duration_ms: u16, method: Method) {
+        self.stream.press(digit, duration_ms, method);
+    }
+
+    /// A new agreement of the same call.
+    pub(super) fn retarget(
+        &mut self,
+        now: Instant,
+        remote_rtp: SocketAddr,
+        remote_rtcp: SocketAddr,
+        signalling: IpAddr,
+        send: bool,
+        expect: bool,
+    ) {
+        if remote_rtp != self.lock.negotiated() && !remote_rtp.ip().is_unspecified() {
+            self.lock = SourceLock::new(now, remote_rtp, signalling);
+            self.rtcp_source = None;
+        }
+        self.remote_rtcp = remote_rtcp;
+        self.send = send;
+        self.expect = expect;
+        self.last_heard = self.last_heard.max(now);
+        self.silence_told = false;
+    }
+
+    pub(super) fn renegotiate(
+        &mut self,
+        codec: Codec,
+        payload_type: u8,
+        event_payload_type: Option<u8>,
+        event_receive_type: Option<u8>,
+    ) {
+        self.stream.renegotiate(
+            codec,
+            payload_type,
+            event_payload_type,
+            event_receive_type,
+        );
+    }
+
+    /// Says goodbye by RTCP and gives the counters.
+    pub(super) fn close(
+        &mut self,
+        id: StreamId,
+        now: Instant,
+        wall: u64,
+        out: &mut [u8],
+        sink: &mut impl PacketSink,
+    ) -> (Statistics, u64) {
+        if self.may_send() {
+            let length = self.stream.send_bye(now, wall, out);
+            if length > 0 {
+                self.write_rtcp(id, &out[..length], sink);
+            }
+        }
+        (self.stream.statistics(), self.foreign)
+    }
+}

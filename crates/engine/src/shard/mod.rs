@@ -1,0 +1,211 @@
+//! The media half of the engine: RTP streams on a frame clock of 20 ms.
+//!
+//! A frame is 20 ms; a tick is one phase of it, 5 ms. Each stream belongs to one of the four phases, so that packets
+//! leave evenly and not in one burst. Neither [`MediaShard::receive`] nor [`MediaShard::tick`] allocates, locks, logs
+//! or makes a string; what must be freed is freed in [`MediaShard::command`] and [`MediaShard::poll`].
+
+mod command;
+mod live;
+mod lock;
+
+pub use command::{MediaEvent, OpenStream, ShardCommand};
+
+use crate::StreamId;
+use live::Live;
+use passline_rtp::FrameKind;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// Frame clock.
+pub(crate) const FRAME: Duration = Duration::from_millis(20);
+/// Phases of a frame.
+pub(crate) const PHASES: usize = 4;
+/// One phase.
+pub(crate) const TICK: Duration = Duration::from_millis(5);
+/// A frame that is later than this is not sent: a burst of old audio would help nobody.
+pub(crate) const TOO_LATE: Duration = Duration::from_millis(60);
+/// Largest packet that the engine sends or looks at, in octets.
+pub(crate) const PACKET: usize = 1500;
+
+/// Settings of a shard.
+#[derive(Clone, Copy, Debug)]
+pub struct ShardConfig {
+    /// Which shard this is, as in [`StreamId::shard`].
+    pub shard: u16,
+    /// Most streams at once.
+    pub capacity: u32,
+}
+
+/// Which of a stream's two sockets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Channel {
+    /// The even port.
+    Rtp,
+    /// The odd port.
+    Rtcp,
+}
+
+/// What became of a received packet; a shell may count it, nothing else depends on it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Received {
+    /// Taken.
+    Taken,
+    /// No such stream any more.
+    Gone,
+    /// Not from the peer.
+    Foreign,
+    /// From the peer, but no packet that makes sense.
+    Bad,
+}
+
+/// Where a shard's packets go. Called inside the tick: must not block.
+pub trait PacketSink {
+    /// Send this RTP packet from the stream's RTP socket.
+    fn rtp(&mut self, stream: StreamId, to: SocketAddr, packet: &[u8]);
+    /// Send this RTCP packet from the stream's RTCP socket.
+    fn rtcp(&mut self, stream: StreamId, to: SocketAddr, packet: &[u8]);
+    /// The frame just played out, encoded as received (empty unless `kind` is `Received`); only for tapped streams.
+    fn heard(&mut self, stream: StreamId, payload: &[u8], kind: FrameKind);
+}
+
+struct Slot {
+    generation: u32,
+    live: Option<Box<Live>>,
+}
+
+/// Streams on one frame clock.
+pub struct MediaShard {
+    config: ShardConfig,
+    slots: Vec<Slot>,
+    /// Slots by phase.
+    phases: [Vec<StreamId>; PHASES],
+    next_tick: Instant,
+    /// Phase that ticks next.
+    phase: usize,
+    events: VecDeque<MediaEvent>,
+    /// Slots whose player holds a finished script, to be dropped outside the tick.
+    spent: Vec<u32>,
+    /// Wall clock for RTCP: NTP time (32.32 fixed point) at an instant.
+    wall: (Instant, u64),
+    out: Box<[u8; PACKET]>,
+}
+
+impl MediaShard {
+    /// A shard without streams; its first tick is at `now`. Everything that `tick` needs is allocated here.
+    pub fn new(now: Instant, config: ShardConfig) -> Self {
+        let capacity = config.capacity as usize;
+        MediaShard {
+            config,
+            slots: (0..capacity)
+                .map(|_| Slot {
+                    generation: 0,
+                    live: None,
+                })
+                .collect(),
+            phases: std::array::from_fn(|_| Vec::with_capacity(capacity)),
+            next_tick: now,
+            phase: 0,
+            events: VecDeque::with_capacity(capacity * 2 + 64),
+            spent: Vec::with_capacity(capacity),
+            wall: (now, 0),
+            out: Box::new([0; PACKET]),
+        }
+    }
+
+    /// Tells the wall-clock time: `ntp` seconds since 1900 in 32.32 fixed point (RFC 5905 §6) at `now`, for RTCP.
+    pub fn set_wall_clock(&mut self, now: Instant, ntp: u64) {
+        self.wall = (now, ntp);
+    }
+
+    /// Instant of the next tick: five ms after the last.
+    pub fn next_tick(&self) -> Instant {
+        self.next_tick
+    }
+
+    /// Number of streams open.
+    pub fn streams(&self) -> usize {
+        self.phases.iter().map(Vec::len).sum()
+    }
+
+    /// Streams whose frame the next tick plays: a shell need read only their sockets before it.
+    pub fn due(&self) -> &[StreamId] {
+        &self.phases[self.phase]
+    }
+
+    /// What happened, until `None`. Frees what the ticks left behind.
+    pub fn poll(&mut self) -> Option<MediaEvent> {
+        if let Some(event) = self.events.pop_front() {
+            return Some(event);
+        }
+        while let Some(slot) = self.spent.pop() {
+            if let Some(live) = self.slots[slot as usize].live.as_mut() {
+                live.drop_finished();
+            }
+        }
+        None
+    }
+
+    /// Takes a packet that the kernel received at `at`. A late shell must hand it over only before the tick that
+    /// follows `at`.
+    pub fn receive(
+        &mut self,
+        at: Instant,
+        stream: StreamId,
+        channel: Channel,
+        from: SocketAddr,
+        packet: &[u8],
+    ) -> Received {
+        match live(&mut self.slots, stream) {
+            None => Received::Gone,
+            Some(live) => match channel {
+                Channel::Rtp => live.receive_rtp(at, from, packet),
+                Channel::Rtcp => live.receive_rtcp(at, from, packet),
+            },
+        }
+    }
+
+    /// Plays one frame of the streams of one phase. `scheduled` is the instant this should have happened
+    /// ([`next_tick`](Self::next_tick)), `now` the instant it does: frames too late to be of use are not sent, but
+    /// their time passes.
+    pub fn tick(&mut self, scheduled: Instant, now: Instant, sink: &mut impl PacketSink) {
+        let late = now.saturating_duration_since(scheduled) > TOO_LATE;
+        let wall = self.ntp_at(now);
+        for index in 0..self.phases[self.phase].len() {
+            let id = self.phases[self.phase][index];
+            let Some(live) = live(&mut self.slots, id) else {
+                continue;
+            };
+            live.frame(
+                id,
+                scheduled,
+                late,
+                wall,
+                &mut self.out[..],
+                &mut self.events,
+                sink,
+            );
+            if live.has_finished() && self.spent.len() < self.spent.capacity() {
+                self.spent.push(id.slot);
+            }
+        }
+        self.phase = (self.phase + 1) % PHASES;
+        self.next_tick = scheduled + TICK;
+    }
+
+    fn ntp_at(&self, now: Instant) -> u64 {
+        let (anchor, ntp) = self.wall;
+        let elapsed = now.saturating_duration_since(anchor);
+        let fraction = (u64::from(elapsed.subsec_nanos()) << 32) / 1_000_000_000;
+        ntp.wrapping_add(elapsed.as_secs() << 32)
+            .wrapping_add(fraction)
+    }
+}
+
+fn live(slots: &mut [Slot], stream: StreamId) -> Option<&mut Live> {
+    let slot = slots.get_mut(stream.slot as usize)?;
+    if slot.generation != stream.generation {
+        return None;
+    }
+    slot.live.as_deref_mut()
+}

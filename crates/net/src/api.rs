@@ -1,0 +1,224 @@
+//! What the server sees.
+use passline_engine::flow::Program;
+use passline_engine::identity::{Answer, CallId, Query};
+use passline_engine::prompt::Library;
+use passline_engine::rtp::FrameKind;
+use passline_engine::sip::Transport;
+use passline_engine::{CallRecord, Control, LegCommand, LegEvent, LegId, StreamId, Trace};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::mpsc;
+
+/// Where to listen and within which limits; the default listens nowhere.
+#[derive(Clone, Debug)]
+pub struct NetConfig {
+    /// UDP addresses for SIP; port 0 takes a free one.
+    pub sip_udp: Vec<SocketAddr>,
+    /// TCP addresses for SIP.
+    pub sip_tcp: Vec<SocketAddr>,
+    /// Address on which RTP sockets are bound (the engine's `media_address` is what descriptions say).
+    pub media_address: std::net::IpAddr,
+    /// DSCP of SIP packets, CS3 = 24 (RFC 4594).
+    pub dscp_sip: u8,
+    /// DSCP of RTP packets, EF = 46 (RFC 3246).
+    pub dscp_rtp: u8,
+    /// Media shards; must be what the engine's configuration says.
+    pub shards: u16,
+    /// Streams per shard; must be what the engine's configuration says.
+    pub shard_capacity: u32,
+    /// Most SIP connections at once.
+    pub tcp_connections: usize,
+    /// Most SIP connections from one address.
+    pub tcp_connections_per_peer: usize,
+    /// A connection without a byte for so long is closed.
+    pub tcp_idle: Duration,
+    /// A connection must have delivered its first whole message by then.
+    pub tcp_first_message: Duration,
+}
+
+impl Default for NetConfig {
+    fn default() -> Self {
+        NetConfig {
+            sip_udp: Vec::new(),
+            sip_tcp: Vec::new(),
+            media_address: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+            dscp_sip: 24,
+            dscp_rtp: 46,
+            shards: 1,
+            shard_capacity: 1100,
+            tcp_connections: 2000,
+            tcp_connections_per_peer: 200,
+            tcp_idle: Duration::from_secs(600),
+            tcp_first_message: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Why nothing was started.
+#[derive(Debug, thiserror::Error)]
+pub enum NetError {
+    /// A SIP address could not be bound.
+    #[error("cannot listen for SIP on {transport} {address}: {source}. {remedy}")]
+    Bind {
+        /// `UDP` or `TCP`.
+        transport: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+        /// What to do about it.
+        remedy: &'static str,
+    },
+    /// Neither a UDP nor a TCP address is configured.
+    #[error("no SIP address to listen on: set at least one UDP or TCP address")]
+    Nowhere,
+}
+
+/// A call to be placed.
+#[derive(Clone, Debug)]
+pub struct DialRequest {
+    /// How it is named from now on; chosen by the asker, never used twice.
+    pub leg: LegId,
+    /// Whom to call, e.g. `sip:5000@127.0.0.1:5060` or `sip:5000@example.net;transport=tcp`.
+    pub uri: String,
+    /// Our own URI, e.g. `sip:demo@127.0.0.1`; a display name may precede it.
+    pub from: String,
+    /// Transport; `None`: what the URI says, else UDP.
+    pub transport: Option<Transport>,
+    /// Send each frame heard as [`NetEvent::Heard`].
+    pub tap: bool,
+    /// Offer telephone-event.
+    pub events: bool,
+    /// Listen for tones in the callee's audio.
+    pub inband: bool,
+}
+
+/// What may be asked of the running net.
+pub enum Command {
+    /// The answer to [`NetEvent::Ask`].
+    Answer {
+        /// Which call asked.
+        call: CallId,
+        /// The query's number.
+        number: u32,
+        /// What came back.
+        answer: Answer,
+    },
+    /// Place a call.
+    Dial(DialRequest),
+    /// Steer it.
+    Leg {
+        /// Which.
+        leg: LegId,
+        /// What to do.
+        command: LegCommand,
+    },
+    /// Take no new calls; [`NetEvent::Drained`] comes when the last one is over.
+    Drain,
+    /// Hang up all calls.
+    HangUpAll,
+    /// New calls use these flows and prompts.
+    Reload {
+        /// Flows.
+        program: Arc<Program>,
+        /// Prompts.
+        library: Arc<Library>,
+    },
+    /// Stop everything now.
+    Stop,
+}
+
+/// What the running net tells.
+pub enum NetEvent {
+    /// A flow asks the identity side; answer with [`Command::Answer`].
+    Ask {
+        /// Which call.
+        call: CallId,
+        /// User part of the caller's From (not trusted).
+        caller: String,
+        /// Comes back in the answer.
+        number: u32,
+        /// What.
+        query: Query,
+    },
+    /// A call came in and was taken.
+    CallStarted {
+        /// Its name.
+        call: CallId,
+        /// User part of the caller's From (not trusted).
+        from: String,
+        /// Number dialled.
+        to: String,
+    },
+    /// A call is over.
+    Record {
+        /// All about it.
+        record: Box<CallRecord>,
+        /// `record.start` as UTC.
+        start: SystemTime,
+        /// `record.end` as UTC.
+        end: SystemTime,
+    },
+    /// News of a call placed by [`Command::Dial`].
+    Leg {
+        /// Which.
+        leg: LegId,
+        /// What.
+        event: LegEvent,
+    },
+    /// A frame of a tapped leg was played out: 20 ms. Dropped if nobody reads.
+    Heard {
+        /// The stream, as in [`LegEvent::Trying`].
+        stream: StreamId,
+        /// Encoded as received; empty unless `kind` is `Received`.
+        payload: Vec<u8>,
+        /// Where it comes from.
+        kind: FrameKind,
+    },
+    /// For demo and tests.
+    Trace(Trace),
+    /// After [`Command::Drain`]: no call is left.
+    Drained,
+    /// After [`Command::Stop`]: all tasks are over; the last event.
+    Stopped,
+}
+
+/// The running net; a clone is another handle of the same.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    commands: mpsc::UnboundedSender<Command>,
+    udp: Vec<SocketAddr>,
+    tcp: Vec<SocketAddr>,
+}
+
+impl Handle {
+    /// Asks for something. After [`Command::Stop`] nothing happens any more.
+    pub fn send(&self, command: Command) {
+        // The receiver is gone only after a stop.
+        let _ = self.commands.send(command);
+    }
+
+    /// UDP addresses that are listened on, with their real ports.
+    pub fn local_udp(&self) -> Vec<SocketAddr> {
+        self.udp.clone()
+    }
+
+    /// TCP addresses that are listened on, with their real ports.
+    pub fn local_tcp(&self) -> Vec<SocketAddr> {
+        self.tcp.clone()
+    }
+}
+
+/// Binds the SIP sockets and starts the tasks on the current tokio runtime. `control` is called once with the bound
+/// listeners (for [`passline_engine::sip::Config::listeners`]) and must give the control machine.
+///
+/// # Errors
+/// [`NetError`] names address and remedy.
+pub async fn start(
+    config: NetConfig,
+    control: impl FnOnce(Vec<passline_engine::sip::Listener>) -> Control,
+) -> Result<(Handle, mpsc::Receiver<NetEvent>), NetError> {
+    let _ = (config, control);
+    Err(NetError::Nowhere)
+}
