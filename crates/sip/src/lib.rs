@@ -7,11 +7,11 @@
 
 mod api;
 mod config;
+pub mod message;
 mod ua;
 
 pub use api::{
-    CallHandle, Command, Direction, EndCause, Event, Flow, IncomingCall, Input, Output, Trace,
-    Transport,
+    CallHandle, Command, Direction, EndCause, Event, Flow, IncomingCall, Input, Output, Trace, Transport,
 };
 pub use config::{Config, Listener};
 pub use ua::UserAgent;

@@ -17,13 +17,7 @@ pub struct UserAgent {
 impl UserAgent {
     /// A user agent without calls. `rng` feeds tags, branches and Call-IDs.
     pub fn new(config: Config, rng: ChaCha20Rng) -> Self {
-        UserAgent {
-            config,
-            rng,
-            accepting: true,
-            next_call: 1,
-            outputs: VecDeque::new(),
-        }
+        UserAgent { config, rng, accepting: true, next_call: 1, outputs: VecDeque::new() }
     }
 
     /// A handle for [`Command::Invite`](crate::Command::Invite).
