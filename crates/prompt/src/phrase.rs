@@ -52,3 +52,49 @@ pub struct Phrase {
     /// Only letters, digits and words of secrets and the pauses between them follow it.
     pub rate: Rate,
 }
+
+impl Phrase {
+    /// One line for logs and traces: prompt ids and public numbers as they are, every part of a secret as `secret`,
+    /// pauses left out. `welcome digits(12) number(3) time(14:30) secret`.
+    pub fn log(&self) -> String {
+        let mut line = String::new();
+        for item in &self.items {
+            let word = match item {
+                Item::Prompt(id) => id.0.clone(),
+                Item::Pause(_) => continue,
+                Item::Digits(digits) => format!("digits({digits})"),
+                Item::Number(number) => format!("number({number})"),
+                Item::Time(hour, minute) => format!("time({hour:02}:{minute:02})"),
+                Item::Whole(_) | Item::Spelled(_) => "secret".to_owned(),
+            };
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(&word);
+        }
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_line_holds_no_secret() {
+        let phrase = Phrase {
+            items: vec![
+                Item::Prompt("welcome".into()),
+                Item::Pause(500),
+                Item::Digits("12".into()),
+                Item::Number(3),
+                Item::Time(9, 5),
+                Item::Whole(Secret::new("Maple")),
+                Item::Spelled(Secret::new("Maple")),
+            ],
+            rate: Rate::Slow,
+        };
+        assert_eq!(phrase.log(), "welcome digits(12) number(3) time(09:05) secret secret");
+        assert!(!format!("{phrase:?}").contains("aple"));
+    }
+}
