@@ -3,11 +3,21 @@
 #![forbid(unsafe_code)]
 
 pub mod codec;
+mod conceal;
 mod digit;
 mod event;
 mod generate;
+mod merger;
+mod history;
+mod order;
 mod packet;
 mod path;
+mod playout;
+mod receiver;
+mod report;
+mod rtcp;
+mod sender;
+mod sequence;
 mod stats;
 mod stream;
 mod tone;
@@ -17,10 +27,12 @@ pub use digit::{
     Digit, DigitConfig, DigitOutput, FrameKind, HIGH_HZ, LOW_HZ, MediaTime, Method, Methods, Press,
     PressEnd,
 };
-pub use event::{EventPacket, EventSender};
+pub use event::{EventPacket, EventPayload, EventSender};
 pub use generate::ToneGenerator;
 pub use packet::{HEADER_LENGTH, Packet, PacketError, is_rtcp};
 pub use path::DigitPath;
+pub use receiver::{PacketKind, Received};
+pub use report::RtcpSeen;
 pub use stats::Statistics;
-pub use stream::{PacketKind, Playout, Received, RtcpSeen, Stream, StreamConfig};
+pub use stream::{Playout, Stream, StreamConfig};
 pub use tone::{Tone, ToneDetector, ToneEvent, detect_tones};

@@ -66,9 +66,7 @@ impl<'a> Packet<'a> {
     /// # Errors
     /// [`PacketError`] `Short`, `Version`, `Padding` or `Rtcp`.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, PacketError> {
-        let (head, _) = datagram
-            .split_first_chunk::<HEADER_LENGTH>()
-            .ok_or(PacketError::Short)?;
+        let (head, _) = datagram.split_first_chunk::<HEADER_LENGTH>().ok_or(PacketError::Short)?;
         if head[0] >> 6 != 2 {
             return Err(PacketError::Version);
         }

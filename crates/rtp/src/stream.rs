@@ -1,10 +1,19 @@
 //! One RTP stream in both directions: a machine without sockets.
+//!
+//! Received packets go two ways. Telephone-events reach the [`DigitPath`] at arrival, audio reaches it in the order of
+//! the sender's clock (see `order.rs`); both know nothing of our ticks, so a late tick, a stalled network or a
+//! stopped process change no digit. The playout (see `playout.rs`) is for recorders and matchers only.
 
 use std::time::Instant;
 
 use crate::codec::Codec;
-use crate::digit::{Digit, DigitConfig, DigitOutput, FrameKind, Method};
+use crate::digit::{Digit, DigitConfig, DigitOutput, FrameKind, MediaTime, Method};
 use crate::packet::PacketError;
+use crate::path::DigitPath;
+use crate::receiver::{PayloadTypes, Received, Receiver};
+use crate::report::{Reports, RtcpSeen};
+use crate::rtcp::SenderInfo;
+use crate::sender::Sender;
 use crate::stats::Statistics;
 
 /// What a stream must know at its start.
@@ -49,39 +58,6 @@ impl Default for StreamConfig {
     }
 }
 
-/// What an RTP packet was.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PacketKind {
-    /// Audio of a codec we know.
-    Audio,
-    /// A telephone-event.
-    Event,
-    /// Comfort noise or a payload type that was not negotiated.
-    Other,
-}
-
-/// An accepted RTP packet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Received {
-    /// The first valid packet of the stream: the source is locked now.
-    pub first: bool,
-    /// What it carried.
-    pub kind: PacketKind,
-}
-
-/// What an RTCP datagram held.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct RtcpSeen {
-    /// At least one well-formed RTCP packet.
-    pub valid: bool,
-    /// The other side left (BYE of the locked source).
-    pub bye: bool,
-    /// It held a sender report.
-    pub sender_report: bool,
-    /// It held a report on what we send.
-    pub about_us: bool,
-}
-
 /// One frame of playout, 20 ms: 160 samples at 8000 Hz.
 #[derive(Clone, Copy, Debug)]
 pub struct Playout<'a> {
@@ -96,84 +72,136 @@ pub struct Playout<'a> {
 /// One RTP stream in both directions. No allocation after [`Stream::new`].
 #[derive(Debug)]
 pub struct Stream {
-    config: StreamConfig,
+    epoch: Instant,
+    /// The latest time given to the digit path, which must not run backwards.
+    latest: u64,
+    receiver: Receiver,
+    sender: Sender,
+    reports: Reports,
+    digits: DigitPath,
 }
 
-#[allow(unused_variables)]
 impl Stream {
     /// A stream whose media time starts at `now`.
     pub fn new(now: Instant, config: StreamConfig) -> Self {
-        Stream { config }
+        let types = PayloadTypes {
+            codec: config.codec,
+            payload_type: config.payload_type,
+            events: [config.event_payload_type, config.event_receive_type],
+        };
+        let seed = u64::from(config.ssrc) << 32 | u64::from(config.first_timestamp);
+        Stream {
+            epoch: now,
+            latest: 0,
+            receiver: Receiver::new(types, config.digits.inband),
+            sender: Sender::new(&config),
+            digits: DigitPath::new(config.digits),
+            reports: Reports::new(now, config.ssrc, config.cname, seed),
+        }
+    }
+
+    /// Media time of an instant: samples at 8000 Hz since the stream's start, never running backwards.
+    fn media_time(&mut self, now: Instant) -> u64 {
+        let nanoseconds = now.saturating_duration_since(self.epoch).as_nanos();
+        let samples = u64::try_from(nanoseconds / 125_000).unwrap_or(u64::MAX);
+        self.latest = self.latest.max(samples);
+        self.latest
     }
 
     /// Takes an RTP datagram; `now` is its kernel receive time. Checks of the source address are the caller's.
     ///
     /// # Errors
-    /// [`PacketError`] if it is not RTP of this stream; it is counted and changes nothing else.
+    /// [`PacketError`] if it is not (yet) RTP of this stream; it is counted as bad.
     pub fn receive_rtp(&mut self, now: Instant, packet: &[u8]) -> Result<Received, PacketError> {
-        Err(PacketError::Short)
+        let now = self.media_time(now);
+        self.receiver.receive(now, packet, &mut self.digits)
     }
 
     /// Takes an RTCP datagram; `now` is its kernel receive time. Garbage is counted and ignored.
     pub fn receive_rtcp(&mut self, now: Instant, packet: &[u8]) -> RtcpSeen {
-        RtcpSeen::default()
+        self.reports.receive(now, packet, self.receiver.source())
     }
 
-    /// One frame of playout at the scheduled instant `now`, which must advance by 20 ms from call to call.
+    /// One frame of playout at the scheduled instant `now`, which advances by 20 ms from call to call.
+    ///
+    /// Also the clock of the digit path: packets that arrived before `now` must have been given before.
     pub fn playout(&mut self, now: Instant) -> Playout<'_> {
-        Playout {
-            pcm: &[0; 160],
-            payload: None,
-            kind: FrameKind::Silence,
-        }
+        let now = self.media_time(now);
+        let (kind, whole) = self.receiver.playout(now, &mut self.digits);
+        self.digits.advance(MediaTime(now));
+        let (pcm, octets) = self.receiver.frame();
+        Playout { pcm, payload: whole.then_some(octets), kind }
     }
 
     /// Writes the RTP packet of one encoded frame into `out`; returns its length, 0 if `out` is too small.
+    ///
+    /// The timestamp goes on by the payload's samples; after a pause it follows the clock, with the marker set.
     pub fn send_audio(&mut self, now: Instant, payload: &[u8], out: &mut [u8]) -> usize {
-        0
+        self.sender.audio(now, payload, out)
     }
 
     /// Queues a press to be sent by `method`; RFC 4733 falls back to inband where it was not negotiated.
     ///
     /// False if too many presses wait. SIP INFO is not sent here and gives false.
     pub fn press(&mut self, digit: Digit, duration_ms: u16, method: Method) -> bool {
-        false
+        match method {
+            Method::Rfc4733 => self.sender.press(digit, duration_ms, true),
+            Method::Inband => self.sender.press(digit, duration_ms, false),
+            Method::Info => false,
+        }
     }
 
     /// While true, [`Stream::send_digit`] takes the place of [`Stream::send_audio`].
     pub fn is_sending_digit(&self) -> bool {
-        false
+        self.sender.is_sending_digit()
     }
 
     /// The next packet of the digit being sent at the scheduled instant `now`.
     ///
     /// Call it with the same `now` until it gives `None`: a tick can hold more than one packet.
     pub fn send_digit(&mut self, now: Instant, out: &mut [u8]) -> Option<usize> {
-        None
+        self.sender.digit(now, out)
     }
 
     /// The instant at which [`Stream::send_rtcp`] is due.
-    pub fn rtcp_deadline(&self) -> Option<Instant> {
-        None
+    pub fn rtcp_deadline(&self) -> Instant {
+        self.reports.deadline()
     }
 
     /// Writes a compound RTCP packet (SR or RR, SDES CNAME) if one is due (RFC 3550 §6.2); `wallclock_ntp` is `now` as
     /// 64-bit NTP time.
     pub fn send_rtcp(&mut self, now: Instant, wallclock_ntp: u64, out: &mut [u8]) -> Option<usize> {
-        None
+        if now < self.reports.deadline() {
+            return None;
+        }
+        Some(self.report(now, wallclock_ntp, false, out)).filter(|&length| length > 0)
     }
 
     /// Writes the last compound RTCP packet: SR or RR, SDES, BYE. Returns its length, 0 if `out` is too small.
     pub fn send_bye(&mut self, now: Instant, wallclock_ntp: u64, out: &mut [u8]) -> usize {
-        0
+        self.report(now, wallclock_ntp, true, out)
+    }
+
+    fn report(&mut self, now: Instant, ntp: u64, bye: bool, out: &mut [u8]) -> usize {
+        let info = SenderInfo {
+            ntp,
+            timestamp: self.sender.timestamp_at(now),
+            packets: self.sender.packets as u32,
+            octets: self.sender.octets as u32,
+        };
+        let reception = self.receiver.reception();
+        self.reports.write(now, info, reception, bye, out)
     }
 
     /// A digit that came by SIP INFO.
-    pub fn info_digit(&mut self, now: Instant, digit: Digit, duration_ms: Option<u32>) {}
+    pub fn info_digit(&mut self, now: Instant, digit: Digit, duration_ms: Option<u32>) {
+        let now = self.media_time(now);
+        self.digits.info(MediaTime(now), digit, duration_ms);
+    }
 
     /// The next press or end of a press.
     pub fn poll_digit(&mut self) -> Option<DigitOutput> {
-        None
+        self.digits.poll()
     }
 
     /// Applies a new agreement (re-INVITE); sequence, timestamps and digits go on.
@@ -184,10 +212,39 @@ impl Stream {
         event_payload_type: Option<u8>,
         event_receive_type: Option<u8>,
     ) {
+        self.sender.renegotiate(codec, payload_type, event_payload_type);
+        self.receiver.renegotiate(PayloadTypes {
+            codec,
+            payload_type,
+            events: [event_payload_type, event_receive_type],
+        });
     }
 
     /// Counts and measures so far.
     pub fn statistics(&self) -> Statistics {
-        Statistics::default()
+        let view = &self.reports.view;
+        Statistics {
+            sent: self.sender.packets,
+            sent_octets: self.sender.octets,
+            rtcp_sent: self.reports.sent_count,
+            rtcp_received: self.reports.received_count,
+            remote_lost: view.lost,
+            remote_fraction_lost: view.fraction_lost,
+            remote_jitter_ms: view.jitter as f32 / 8.0,
+            round_trip_ms: view.round_trip.map(|time| time.as_secs_f32() * 1000.0),
+            ..self.receiver.statistics()
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A moment for tests to start from.
+    #[allow(clippy::disallowed_methods)] // a test's epoch
+    pub(crate) fn epoch() -> Instant {
+        static EPOCH: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+        *EPOCH.get_or_init(Instant::now)
     }
 }

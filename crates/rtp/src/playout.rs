@@ -1,0 +1,458 @@
+//! The playout for recorders and matchers: 20 ms for each tick, with a delay that adapts.
+//!
+//! A talkspurt starts [`Playout::target`] after its first packet arrived: the spread of recent arrivals, 20 to
+//! 200 ms. When nothing is there the frame is made up and nothing is skipped, so the delay grows by itself and a
+//! stall loses no audio; delay that no packet needed for half a second is taken back, 20 ms at a time, where the
+//! caller is quiet. Time that was inserted during the sender's own pause counts as part of that pause.
+
+use crate::codec::Codec;
+use crate::conceal::Concealment;
+use crate::digit::FrameKind;
+use crate::history::{Content, History, Slot};
+
+/// Samples of one frame of playout: 20 ms.
+pub(crate) const FRAME: usize = 160;
+/// Least delay, in samples: 20 ms.
+const MIN_DELAY: u32 = 160;
+/// Most delay that jitter can ask for, in samples: 200 ms.
+const MAX_DELAY: u32 = 1600;
+/// Delay that is taken back even while the caller speaks, in samples: 600 ms.
+const FORCE_TRIM: u64 = 4800;
+/// Wait of the slowest packet that is worth taking back, in samples: 40 ms.
+const TRIM: u64 = 320;
+/// Frames over which the slowest packet is sought: 0.5 s.
+const WINDOW: u32 = 25;
+/// A frame whose mean amplitude is below this is quiet (about -45 dBm0).
+const QUIET: u32 = 130;
+/// Made-up frames after which an empty buffer counts as silence: 200 ms.
+const UNDERRUN: u32 = 1600;
+/// Timestamps that are off by less than this many samples (5 ms) count as continuous.
+const TOLERANCE: i32 = 40;
+/// A gap beyond this (10 s) is a jump of the timestamp and not a pause.
+const JUMP: i32 = 80_000;
+
+/// Measures how far arrivals spread behind the fastest one.
+#[derive(Debug, Default)]
+struct Spread {
+    fastest: Option<i64>,
+    packets: u32,
+    /// In 1/16 samples.
+    value: u32,
+}
+
+impl Spread {
+    fn packet(&mut self, arrived: u64, timestamp: u32) {
+        // Only differences count; the reference is carried along so that wraps do not matter.
+        let transit = i64::from((arrived as u32).wrapping_sub(timestamp) as i32);
+        let Some(fastest) = self.fastest else {
+            self.fastest = Some(transit);
+            return;
+        };
+        let behind = i64::from((transit as i32).wrapping_sub(fastest as i32));
+        if !(-160_000..=160_000).contains(&behind) {
+            self.fastest = Some(transit);
+            return;
+        }
+        self.packets += 1;
+        // 1 sample in 16 packets = about 400 ppm: follows the drift of two clocks.
+        let leak = i64::from(self.packets.is_multiple_of(16));
+        self.fastest = Some(if behind < 0 { transit } else { fastest + leak });
+        let behind = (behind.max(0) as u32).min(MAX_DELAY) * 16;
+        self.value = if behind > self.value { behind } else { self.value - (self.value - behind) / 256 };
+    }
+}
+
+/// Pulls frames of 20 ms out of the history.
+#[derive(Debug)]
+pub(crate) struct Player {
+    spread: Spread,
+    /// Index of the next packet; 0 before the first.
+    next: u64,
+    /// Octets of it already played.
+    offset: usize,
+    /// Timestamp of the next sample; `None` while waiting for a talkspurt.
+    position: Option<u32>,
+    /// Samples given while nothing was there, since the last received audio.
+    inserted: u32,
+    /// Samples still to conceal for packets given up.
+    lost: u32,
+    last_samples: u32,
+    concealment: Concealment,
+    window: u32,
+    /// Shortest wait of a packet in the buffer during this window, in samples.
+    least_wait: u64,
+    last_wait: u64,
+    pcm: [i16; FRAME],
+    octets: [u8; FRAME],
+    pub(crate) concealed: u64,
+    pub(crate) trimmed: u64,
+}
+
+/// How a frame came about.
+#[derive(Clone, Copy, Debug, Default)]
+struct Made {
+    filled: usize,
+    received: usize,
+    concealed: usize,
+    transcode: bool,
+}
+
+impl Player {
+    pub(crate) fn new() -> Self {
+        Player {
+            spread: Spread::default(),
+            next: 0,
+            offset: 0,
+            position: None,
+            inserted: 0,
+            lost: 0,
+            last_samples: FRAME as u32,
+            concealment: Concealment::new(),
+            window: 0,
+            least_wait: u64::MAX,
+            last_wait: 0,
+            pcm: [0; FRAME],
+            octets: [0; FRAME],
+            concealed: 0,
+            trimmed: 0,
+        }
+    }
+
+    /// An audio packet arrived: measures the spread.
+    pub(crate) fn arrival(&mut self, arrived: u64, timestamp: u32, index: u64) {
+        self.spread.packet(arrived, timestamp);
+        if self.next == 0 {
+            self.next = index;
+        }
+    }
+
+    /// The delay a talkspurt starts with, in samples.
+    pub(crate) fn target(&self) -> u32 {
+        (self.spread.value / 16).clamp(MIN_DELAY, MAX_DELAY)
+    }
+
+    /// The wait of the last played packet between arrival and playout, in samples.
+    pub(crate) fn delay(&self) -> u64 {
+        self.last_wait
+    }
+
+    /// The samples of the last frame.
+    pub(crate) fn pcm(&self) -> &[i16] {
+        &self.pcm
+    }
+
+    /// The octets of the last frame.
+    pub(crate) fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// Makes the frame of the tick at `now` (samples); true with it if all of it was received.
+    pub(crate) fn pull(
+        &mut self,
+        now: u64,
+        highest: u64,
+        history: &History,
+        codec: Codec,
+    ) -> (FrameKind, bool) {
+        let mut made = self.frame(now, highest, history, codec);
+        if self.may_trim() && made.received == FRAME && (self.is_quiet() || self.least_wait > FORCE_TRIM) {
+            self.trimmed += FRAME as u64;
+            made = self.frame(now, highest, history, codec);
+            self.least_wait = u64::MAX;
+            self.window = 0;
+        }
+        if made.transcode {
+            codec.encode(&self.pcm, &mut self.octets);
+        }
+        self.concealed += made.concealed as u64;
+        let kind = if made.concealed > 0 {
+            FrameKind::Concealed
+        } else if made.received > 0 {
+            FrameKind::Received
+        } else {
+            FrameKind::Silence
+        };
+        (kind, made.received == FRAME)
+    }
+
+    fn may_trim(&mut self) -> bool {
+        self.window += 1;
+        if self.window < WINDOW {
+            return false;
+        }
+        let excess = self.least_wait != u64::MAX && self.least_wait > TRIM;
+        if !excess {
+            self.window = 0;
+            self.least_wait = u64::MAX;
+        }
+        excess
+    }
+
+    fn is_quiet(&self) -> bool {
+        let sum: u32 = self.pcm.iter().map(|s| u32::from(s.unsigned_abs())).sum();
+        sum < QUIET * FRAME as u32
+    }
+
+    fn frame(&mut self, now: u64, highest: u64, history: &History, codec: Codec) -> Made {
+        let mut made = Made::default();
+        while made.filled < FRAME {
+            if self.next == 0 || self.next > highest {
+                self.underrun(&mut made);
+                break;
+            }
+            match history.get(self.next) {
+                Some(slot) => self.slot(now, slot, history, codec, &mut made),
+                None => self.give_up(highest, history),
+            }
+        }
+        made
+    }
+
+    /// Nothing is there: the time is inserted.
+    fn underrun(&mut self, made: &mut Made) {
+        let rest = &mut self.pcm[made.filled..];
+        let count = rest.len() as u32;
+        if self.position.is_some() && self.inserted < UNDERRUN {
+            self.concealment.fill(rest);
+            made.concealed += rest.len();
+        } else {
+            rest.fill(0);
+        }
+        if self.position.is_some() {
+            self.inserted = self.inserted.saturating_add(count);
+        }
+        made.filled = FRAME;
+    }
+
+    /// The next packet is missing though younger ones are there.
+    fn give_up(&mut self, highest: u64, history: &History) {
+        let Some((index, _)) = history.first_from(self.next, highest) else {
+            self.next = highest + 1;
+            return;
+        };
+        let missing = u32::try_from(index - self.next).unwrap_or(u32::MAX);
+        self.lost = self.lost.saturating_add(missing.saturating_mul(self.last_samples));
+        self.go_to(index);
+    }
+
+    fn go_to(&mut self, index: u64) {
+        self.next = index;
+        self.offset = 0;
+    }
+
+    fn slot(&mut self, now: u64, slot: &Slot, history: &History, codec: Codec, made: &mut Made) {
+        let Content::Audio(own) = slot.content else {
+            return self.go_to(self.next + 1);
+        };
+        let payload = history.payload(slot);
+        if self.offset >= payload.len() {
+            return self.go_to(self.next + 1);
+        }
+        if self.offset == 0 && !self.reach(now, slot, made) {
+            return;
+        }
+        let count = (payload.len() - self.offset).min(FRAME - made.filled);
+        let octets = &payload[self.offset..self.offset + count];
+        let pcm = &mut self.pcm[made.filled..made.filled + count];
+        own.decode(octets, pcm);
+        self.concealment.learn(pcm);
+        self.octets[made.filled..made.filled + count].copy_from_slice(octets);
+        made.transcode |= own != codec;
+        made.filled += count;
+        made.received += count;
+        self.last_wait = now.saturating_sub(slot.arrived);
+        if self.offset == 0 {
+            self.least_wait = self.least_wait.min(self.last_wait);
+        }
+        self.offset += count;
+        self.inserted = 0;
+        self.lost = 0;
+        self.last_samples = slot.samples();
+        self.position = Some(slot.timestamp.wrapping_add(self.offset as u32));
+    }
+
+    /// Fills what lies before a packet; true when its first sample is due.
+    fn reach(&mut self, now: u64, slot: &Slot, made: &mut Made) -> bool {
+        let gap = self.position.map(|position| slot.timestamp.wrapping_sub(position) as i32);
+        match gap {
+            Some(gap) if !slot.restart && gap < TOLERANCE => return true,
+            Some(gap) if !slot.restart && gap < JUMP => {
+                let mut gap = gap as u32;
+                let credit = gap.min(self.inserted);
+                gap -= credit;
+                self.inserted -= credit;
+                self.position = Some(slot.timestamp.wrapping_sub(gap));
+                if gap >= TOLERANCE as u32 {
+                    self.pass(gap, made);
+                    return false;
+                }
+                if self.lost > 0 {
+                    return true;
+                }
+            }
+            Some(_) if self.inserted == 0 => return true,
+            _ => {}
+        }
+        // The start of a talkspurt: it gets the full delay.
+        if now >= slot.arrived + u64::from(self.target()) {
+            return true;
+        }
+        self.pcm[made.filled..].fill(0);
+        self.inserted = self.inserted.saturating_add((FRAME - made.filled) as u32);
+        made.filled = FRAME;
+        false
+    }
+
+    /// Lets up to `gap` samples of a hole pass in this frame.
+    fn pass(&mut self, gap: u32, made: &mut Made) {
+        let count = gap.min((FRAME - made.filled) as u32);
+        let concealed = count.min(self.lost);
+        let (first, second) =
+            self.pcm[made.filled..made.filled + count as usize].split_at_mut(concealed as usize);
+        self.concealment.fill(first);
+        second.fill(0);
+        self.lost -= concealed;
+        made.concealed += concealed as usize;
+        made.filled += count as usize;
+        self.position = self.position.map(|p| p.wrapping_add(count));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Bench {
+        history: History,
+        player: Player,
+        highest: u64,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            Bench { history: History::new(), player: Player::new(), highest: 0 }
+        }
+
+        /// A packet whose octets tell its index.
+        fn packet(&mut self, arrived: u64, index: u64, timestamp: u32, length: usize) {
+            let payload = vec![index as u8; length];
+            let content = Content::Audio(Codec::Pcmu);
+            self.history.insert(index, timestamp, arrived, content, false, &payload);
+            self.highest = self.highest.max(index);
+            self.player.arrival(arrived, timestamp, index);
+        }
+
+        fn pull(&mut self, now: u64) -> (FrameKind, Option<u8>) {
+            let (kind, whole) = self.player.pull(now, self.highest, &self.history, Codec::Pcmu);
+            (kind, whole.then(|| self.player.octets()[159]))
+        }
+    }
+
+    use FrameKind::{Concealed, Received, Silence};
+
+    #[test]
+    fn plays_each_frame_once_after_20_ms() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.pull(0), (Silence, None));
+        for step in 0..50u32 {
+            bench.packet(100 + 160 * u64::from(step), 100 + u64::from(step), 160 * step, 160);
+            let want = match step {
+                0 => (Silence, None),
+                _ => (Received, Some(99 + step as u8)),
+            };
+            assert_eq!(bench.pull(160 + 160 * u64::from(step)), want);
+        }
+    }
+
+    #[test]
+    fn any_packet_time_gives_frames_of_20_ms() {
+        for length in [80u32, 160, 240, 320, 480] {
+            let mut bench = Bench::new();
+            let mut whole = 0;
+            let mut sent = 0;
+            for tick in 0..600u32 {
+                while sent * length + length <= tick * 160 {
+                    bench.packet(u64::from(tick) * 160, 1 + u64::from(sent), sent * length, length as usize);
+                    sent += 1;
+                }
+                whole += u32::from(bench.pull(u64::from(tick) * 160).0 == Received);
+            }
+            assert!(whole > 590, "{length}: {whole}");
+        }
+    }
+
+    #[test]
+    fn a_lost_packet_is_concealed_and_the_rest_whole() {
+        let mut bench = Bench::new();
+        let mut kinds = Vec::new();
+        for step in 0..20u32 {
+            if step != 10 {
+                bench.packet(160 * u64::from(step), 100 + u64::from(step), 160 * step, 160);
+            }
+            kinds.push(bench.pull(160 * u64::from(step)).0);
+        }
+        let concealed: Vec<usize> = (1..20).filter(|&n| kinds[n] == Concealed).collect();
+        assert_eq!(concealed, [11]);
+        assert!(kinds[1..].iter().all(|&kind| kind != Silence));
+    }
+
+    #[test]
+    fn a_stall_of_400_ms_loses_nothing_and_the_delay_comes_back() {
+        let mut bench = Bench::new();
+        let mut played = Vec::new();
+        let mut sent = 0u32;
+        for tick in 0..1500u32 {
+            let now = u64::from(tick) * 160;
+            if !(50..70).contains(&tick) {
+                while sent <= tick {
+                    // Quiet audio: octets 0xFF and 0xFE are nearly zero.
+                    let payload = [if sent.is_multiple_of(2) { 0xFF } else { 0xFE }; 160];
+                    let index = 100 + u64::from(sent);
+                    let content = Content::Audio(Codec::Pcmu);
+                    bench.history.insert(index, sent * 160, now, content, false, &payload);
+                    bench.highest = index;
+                    bench.player.arrival(now, sent * 160, index);
+                    sent += 1;
+                }
+            }
+            let (kind, _) = bench.pull(now);
+            played.push(kind);
+        }
+        // All but the wait that is not worth it.
+        assert_eq!(bench.player.trimmed, 20 * 160 - TRIM);
+        assert!(bench.player.delay() <= TRIM + 160, "{}", bench.player.delay());
+        let late = played[80..].iter().filter(|&&kind| kind != Received).count();
+        assert_eq!(late, 0);
+    }
+
+    #[test]
+    fn a_pause_of_the_sender_is_silence_and_costs_no_delay() {
+        let mut bench = Bench::new();
+        for step in 0..10u32 {
+            bench.packet(160 * u64::from(step), 100 + u64::from(step), 160 * step, 160);
+            bench.pull(160 * u64::from(step));
+        }
+        let mut kinds = Vec::new();
+        for step in 10..110u32 {
+            kinds.push(bench.pull(160 * u64::from(step)).0);
+        }
+        assert_eq!(kinds[0], Received);
+        assert_eq!(kinds[50..].iter().filter(|&&kind| kind == Silence).count(), 50);
+        for step in 110..120u32 {
+            bench.packet(160 * u64::from(step), u64::from(step), 160 * step, 160);
+            let (kind, _) = bench.pull(160 * u64::from(step));
+            assert_eq!(kind, if step == 110 { Silence } else { Received });
+        }
+        assert_eq!(bench.player.delay(), 160);
+    }
+
+    #[test]
+    fn jitter_sets_the_delay_of_the_next_talkspurt() {
+        let mut bench = Bench::new();
+        for step in 0..100u32 {
+            let jitter = u64::from(step * 7 % 5) * 160;
+            bench.packet(160 * u64::from(step) + jitter, 100 + u64::from(step), 160 * step, 160);
+        }
+        assert!((500..=660).contains(&bench.player.target()), "{}", bench.player.target());
+    }
+}

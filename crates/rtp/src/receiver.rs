@@ -1,0 +1,359 @@
+//! The other side's half of the stream: lock, order, playout, counts.
+
+use crate::codec::Codec;
+use crate::digit::{FrameKind, MediaTime};
+use crate::history::{Content, History, Inserted, MAX_PAYLOAD};
+use crate::order::Order;
+use crate::packet::{Packet, PacketError};
+use crate::path::DigitPath;
+use crate::playout::Player;
+use crate::report::Reception;
+use crate::sequence::{Place, Sequence};
+use crate::stats::Statistics;
+
+/// Comfort noise (RFC 3389): the sender's way to say silence.
+const COMFORT_NOISE: u8 = 13;
+
+/// What an RTP packet was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PacketKind {
+    /// Audio of a codec we know.
+    Audio,
+    /// A telephone-event.
+    Event,
+    /// Comfort noise or a payload type that was not negotiated.
+    Other,
+}
+
+/// An accepted RTP packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Received {
+    /// The first valid packet of the stream: the source is locked now.
+    pub first: bool,
+    /// What it carried.
+    pub kind: PacketKind,
+}
+
+/// Payload types and what they mean.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PayloadTypes {
+    pub(crate) codec: Codec,
+    pub(crate) payload_type: u8,
+    pub(crate) events: [Option<u8>; 2],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Meaning {
+    Audio(Codec),
+    Event,
+    Comfort,
+    Unknown,
+}
+
+impl PayloadTypes {
+    fn meaning(&self, payload_type: u8) -> Meaning {
+        if payload_type == self.payload_type {
+            return Meaning::Audio(self.codec);
+        }
+        if self.events.contains(&Some(payload_type)) {
+            return Meaning::Event;
+        }
+        if payload_type == COMFORT_NOISE {
+            return Meaning::Comfort;
+        }
+        // A peer may send any codec of the offer; the static types mean the same everywhere.
+        Codec::from_static(payload_type).map_or(Meaning::Unknown, Meaning::Audio)
+    }
+}
+
+/// A packet on probation, kept until the next one decides.
+#[derive(Debug)]
+struct Held {
+    source: u32,
+    sequence: u16,
+    timestamp: u32,
+    arrived: u64,
+    marker: bool,
+    meaning: Meaning,
+    /// It was counted as bad.
+    refused: bool,
+    length: usize,
+    payload: [u8; MAX_PAYLOAD],
+}
+
+/// Takes RTP packets and gives playout frames.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    types: PayloadTypes,
+    listen: bool,
+    sequence: Sequence,
+    history: History,
+    order: Order,
+    player: Player,
+    held: Held,
+    /// Events of another source than the locked one: it and its next sequence number.
+    side: Option<(u32, u16)>,
+    /// RFC 3550 A.8, in samples.
+    jitter: f32,
+    transit: Option<u32>,
+    unique: u64,
+    counts: Statistics,
+}
+
+fn kind(meaning: Meaning) -> PacketKind {
+    match meaning {
+        Meaning::Audio(_) => PacketKind::Audio,
+        Meaning::Event => PacketKind::Event,
+        Meaning::Comfort | Meaning::Unknown => PacketKind::Other,
+    }
+}
+
+impl Receiver {
+    /// `listen`: whether audio goes to the tone detector.
+    pub(crate) fn new(types: PayloadTypes, listen: bool) -> Self {
+        Receiver {
+            types,
+            listen,
+            sequence: Sequence::default(),
+            history: History::new(),
+            order: Order::default(),
+            player: Player::new(),
+            held: Held {
+                source: 0,
+                sequence: 0,
+                timestamp: 0,
+                arrived: 0,
+                marker: false,
+                meaning: Meaning::Unknown,
+                refused: false,
+                length: 0,
+                payload: [0; MAX_PAYLOAD],
+            },
+            side: None,
+            jitter: 0.0,
+            transit: None,
+            unique: 0,
+            counts: Statistics::default(),
+        }
+    }
+
+    pub(crate) fn renegotiate(&mut self, types: PayloadTypes) {
+        self.types = types;
+    }
+
+    pub(crate) fn source(&self) -> Option<u32> {
+        self.sequence.source()
+    }
+
+    /// Takes a datagram that arrived at `now` (samples).
+    pub(crate) fn receive(
+        &mut self,
+        now: u64,
+        datagram: &[u8],
+        digits: &mut DigitPath,
+    ) -> Result<Received, PacketError> {
+        let result = Packet::parse(datagram).and_then(|packet| self.packet(now, packet, digits));
+        self.counts.bad += u64::from(result.is_err());
+        result
+    }
+
+    fn packet(
+        &mut self,
+        now: u64,
+        packet: Packet<'_>,
+        digits: &mut DigitPath,
+    ) -> Result<Received, PacketError> {
+        let meaning = self.types.meaning(packet.payload_type);
+        let known = meaning != Meaning::Unknown;
+        if !known && self.sequence.source() != Some(packet.ssrc) {
+            return Err(PacketError::PayloadType);
+        }
+        if packet.payload.len() > MAX_PAYLOAD {
+            return Err(PacketError::Long);
+        }
+        let received = Received { first: self.sequence.source().is_none(), kind: kind(meaning) };
+        match self.sequence.place(packet.ssrc, packet.sequence) {
+            Place::First(index) => self.accept(now, packet, meaning, index, false, true, digits),
+            Place::At { index, newest } => {
+                self.accept(now, packet, meaning, index, false, newest, digits);
+            }
+            Place::Restart { index, source } => {
+                self.counts.ssrc_changes += u32::from(source);
+                self.counts.restarts += u32::from(!source);
+                self.release(index, digits);
+                self.accept(now, packet, meaning, index + 1, false, true, digits);
+            }
+            Place::FarOff => {
+                self.hold(now, packet, meaning);
+                return Err(PacketError::Sequence);
+            }
+            Place::OtherSource => {
+                let event = meaning == Meaning::Event && self.side_event(now, packet, digits);
+                self.hold(now, packet, meaning);
+                self.held.refused = !event;
+                if event {
+                    return Ok(received);
+                }
+                return Err(PacketError::Source);
+            }
+        }
+        if self.listen {
+            self.listen(now, digits);
+        }
+        Ok(received)
+    }
+
+    fn hold(&mut self, now: u64, packet: Packet<'_>, meaning: Meaning) {
+        let length = packet.payload.len();
+        self.held.payload[..length].copy_from_slice(packet.payload);
+        self.held.length = length;
+        self.held.source = packet.ssrc;
+        self.held.sequence = packet.sequence;
+        self.held.timestamp = packet.timestamp;
+        self.held.arrived = now;
+        self.held.marker = packet.marker;
+        self.held.meaning = meaning;
+        self.held.refused = true;
+    }
+
+    /// Accepts the packet on probation: the first of a new sequence.
+    fn release(&mut self, index: u64, digits: &mut DigitPath) {
+        let payload = self.held.payload;
+        let packet = Packet {
+            marker: self.held.marker,
+            payload_type: 0,
+            sequence: self.held.sequence,
+            timestamp: self.held.timestamp,
+            ssrc: self.held.source,
+            payload: &payload[..self.held.length],
+        };
+        self.transit = None;
+        self.counts.bad -= u64::from(std::mem::take(&mut self.held.refused));
+        self.accept(self.held.arrived, packet, self.held.meaning, index, true, true, digits);
+    }
+
+    /// Some gateways send events under a source of their own beside the audio: two in order are believed.
+    fn side_event(&mut self, now: u64, packet: Packet<'_>, digits: &mut DigitPath) -> bool {
+        let next = packet.sequence.wrapping_add(1);
+        let confirmed = match self.side {
+            Some((source, expected)) if source == packet.ssrc => {
+                packet.sequence.wrapping_sub(expected) < 0x8000
+            }
+            _ => false,
+        };
+        self.side = Some((packet.ssrc, next));
+        if confirmed {
+            self.counts.events += 1;
+            let (ssrc, at) = (packet.ssrc, MediaTime(now));
+            if self.held.meaning == Meaning::Event && self.held.source == ssrc {
+                let held = &self.held;
+                let payload = &held.payload[..held.length];
+                digits.event(at, ssrc, held.sequence, held.timestamp, held.marker, payload);
+            }
+            digits.event(at, ssrc, packet.sequence, packet.timestamp, packet.marker, packet.payload);
+        }
+        confirmed
+    }
+
+    #[allow(clippy::too_many_arguments)] // one packet and where it stands
+    fn accept(
+        &mut self,
+        now: u64,
+        packet: Packet<'_>,
+        meaning: Meaning,
+        index: u64,
+        restart: bool,
+        newest: bool,
+        digits: &mut DigitPath,
+    ) {
+        self.counts.received += 1;
+        self.counts.received_octets += packet.payload.len() as u64;
+        let content = match meaning {
+            Meaning::Audio(codec) => Content::Audio(codec),
+            _ => Content::Other,
+        };
+        let (timestamp, payload) = (packet.timestamp, packet.payload);
+        match self.history.insert(index, timestamp, now, content, restart, payload) {
+            Inserted::New => {
+                self.unique += 1;
+                self.counts.reordered += u64::from(!newest);
+                if content != Content::Other {
+                    self.counts.late += u64::from(self.order.is_past(index));
+                    self.measure(now, timestamp);
+                    self.player.arrival(now, timestamp, index);
+                }
+            }
+            Inserted::Duplicate => self.counts.duplicated += 1,
+            Inserted::TooOld => self.counts.late += 1,
+        }
+        match meaning {
+            Meaning::Event => {
+                self.counts.events += 1;
+                digits.event(MediaTime(now), packet.ssrc, packet.sequence, timestamp, packet.marker, payload);
+            }
+            Meaning::Unknown => self.counts.unknown += 1,
+            Meaning::Audio(_) | Meaning::Comfort => {}
+        }
+    }
+
+    /// Interarrival jitter, RFC 3550 A.8. Only of audio: all packets of an event share one timestamp.
+    fn measure(&mut self, now: u64, timestamp: u32) {
+        let transit = (now as u32).wrapping_sub(timestamp);
+        if let Some(before) = self.transit.replace(transit) {
+            let difference = (transit.wrapping_sub(before) as i32).unsigned_abs();
+            // A jump of the timestamp by more than 10 s is a new clock, not jitter.
+            if difference < 80_000 {
+                self.jitter += (difference as f32 - self.jitter) / 16.0;
+                let jitter_ms = self.jitter / 8.0;
+                self.counts.jitter_max_ms = self.counts.jitter_max_ms.max(jitter_ms);
+            }
+        }
+    }
+
+    fn listen(&mut self, now: u64, digits: &mut DigitPath) {
+        let highest = self.sequence.highest();
+        self.order.advance(now, highest, &self.history, |timestamp, samples, kind| {
+            digits.audio(MediaTime(now), timestamp, samples, kind);
+        });
+    }
+
+    /// One frame of playout at the tick at `now` (samples); true with it if all of it was received.
+    pub(crate) fn playout(&mut self, now: u64, digits: &mut DigitPath) -> (FrameKind, bool) {
+        if self.sequence.source().is_some() && self.listen {
+            self.listen(now, digits);
+        }
+        let highest = self.sequence.highest();
+        self.player.pull(now, highest, &self.history, self.types.codec)
+    }
+
+    /// Samples and octets of the last frame.
+    pub(crate) fn frame(&self) -> (&[i16], &[u8]) {
+        (self.player.pcm(), self.player.octets())
+    }
+
+    /// For the report block of RTCP, once a source is known.
+    pub(crate) fn reception(&self) -> Option<Reception> {
+        self.sequence.source().map(|source| Reception {
+            source,
+            expected: self.sequence.expected(),
+            received: self.unique + self.counts.duplicated,
+            highest: self.sequence.extended(),
+            jitter: self.jitter as u32,
+        })
+    }
+
+    /// The receiving half of the statistics.
+    pub(crate) fn statistics(&self) -> Statistics {
+        let expected = self.sequence.expected();
+        Statistics {
+            expected,
+            lost: expected.saturating_sub(self.unique),
+            jitter_ms: self.jitter / 8.0,
+            delay_ms: self.player.delay() as f32 / 8.0,
+            concealed_ms: self.player.concealed / 8,
+            trimmed_ms: self.player.trimmed / 8,
+            remote_ssrc: self.sequence.source(),
+            ..self.counts
+        }
+    }
+}
