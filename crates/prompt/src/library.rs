@@ -352,3 +352,96 @@ fn fault(file: &str, message: String, remedy: &str) -> LibraryError {
 fn warning(file: &str, message: String, remedy: &str) -> LibraryError {
     LibraryError { severity: Severity::Warning, ..fault(file, message, remedy) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::synthetic;
+    use proptest::prelude::*;
+
+    fn faults(source: LanguageSource) -> String {
+        match Library::build(vec![source]) {
+            Ok(library) => library.warnings().iter().map(|fault| format!("warning {fault}\n")).collect(),
+            Err(faults) => faults.iter().map(|fault| format!("{fault}\n")).collect(),
+        }
+    }
+
+    #[test]
+    fn two_complete_languages_make_a_library() {
+        let library = Library::build(vec![
+            synthetic::language("en", &["welcome", "goodbye"], &["maple"]),
+            synthetic::language("de", &["welcome"], &["ahorn"]),
+        ])
+        .unwrap();
+        assert_eq!(library.languages(), ["en", "de"]);
+        assert_eq!(library.words("de"), ["ahorn"]);
+        assert!(library.words("fr").is_empty());
+        assert!(library.has("en", &"goodbye".into()) && !library.has("de", &"goodbye".into()));
+        assert_eq!(library.text("en", &"welcome".into()), Some("welcome"));
+        let warnings: Vec<String> = library.warnings().iter().map(ToString::to_string).collect();
+        assert!(
+            warnings
+                .iter()
+                .any(|line| line.starts_with("de/prompts.yaml: lacks what other languages have: goodbye"))
+        );
+    }
+
+    #[test]
+    fn each_fault_names_file_line_and_remedy() {
+        let good = || synthetic::language("en", &["welcome"], &["maple"]);
+        let mut source = good();
+        source.table = "welcome: \"Hi.\"\n# more\ngoodbye: \"Bye.\"\n".to_owned();
+        assert!(faults(source).contains(
+            "en/prompts.yaml:3: `goodbye` has no recording en/goodbye.wav; run `passline prompts render`"
+        ));
+
+        let mut source = good();
+        source.clips.retain(|(stem, _)| stem != "letter_q" && stem != "number_77" && stem != "word_maple");
+        let text = faults(source);
+        assert!(
+            text.contains("en: 2 clips of numbers and letters are missing: letter_q, number_77; run"),
+            "{text}"
+        );
+        assert!(text.contains("en/words.txt: 1 clip of words are missing"), "{text}");
+
+        let mut source = good();
+        source.clips[0].1 = b"RIFF garbage".as_slice().into();
+        assert!(faults(source).contains("en/welcome.wav: not a WAV file"));
+
+        let mut source = good();
+        source.clips.push(("welcom".to_owned(), source.clips[0].1.clone()));
+        assert!(faults(source).contains("warning en: 1 clip without a text: welcom; add"));
+
+        let mut source = good();
+        source.words = "maple\nmaple\n".to_owned();
+        assert!(faults(source).contains("en/words.txt:2: `maple` stands on line 1 already"));
+
+        assert!(Library::build(vec![]).is_err());
+        assert!(Library::build(vec![good(), good()]).is_err());
+    }
+
+    #[test]
+    fn slow_forms_are_longer_and_words_have_none() {
+        let library = Library::build(vec![synthetic::language("en", &["welcome"], &["maple"])]).unwrap();
+        let recordings = &library.language("en").unwrap().recordings;
+        for info in CODECS {
+            let length = |stem: &str, rate| recordings[stem].audio(info.codec, rate).len();
+            let normal = length("letter_a", Rate::Normal);
+            assert!(length("letter_a", Rate::Slow).abs_diff(normal * 100 / 80) <= 64);
+            assert!(length("letter_a", Rate::Slowest).abs_diff(normal * 100 / 65) <= 64);
+            for stem in ["word_maple", "welcome", "number_12"] {
+                assert_eq!(length(stem, Rate::Slowest), length(stem, Rate::Normal));
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn garbage_never_panics(table in ".{0,80}", font in "[a-z:\" \n\t&*!|>{}\\[\\]-]{0,60}", words in ".{0,40}", wav in proptest::collection::vec(any::<u8>(), 0..99)) {
+            let source = LanguageSource { code: "en".to_owned(), table, font, words, clips: vec![("welcome".to_owned(), wav.into())] };
+            crate::check::check(&source);
+            prop_assert!(Library::build(vec![source]).is_err());
+        }
+    }
+}

@@ -233,3 +233,106 @@ fn group_ends(characters: &[char], at: usize) -> bool {
     let length = (first..).take_while(|at| is_digit(*at)).count();
     length >= 6 && (at + 1 - first).is_multiple_of(3)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::synthetic;
+    use passline_identity::Secret;
+
+    fn library() -> Library {
+        let prompts = ["welcome", "star", "key_a"];
+        Library::build(vec![
+            synthetic::language("en", &prompts, &["maple"]),
+            synthetic::language("de", &prompts, &[]),
+        ])
+        .unwrap()
+    }
+
+    /// Clip names and pauses in ms, in one line.
+    fn script(language: &str, items: Vec<Item>, rate: Rate) -> String {
+        let script = library().render(language, &Phrase { items, rate }, Codec::Pcma).unwrap();
+        let words = script.segments.iter().map(|segment| match segment {
+            Segment::Clip(clip) => clip.name().to_owned(),
+            Segment::Silence(samples) => (samples / 8).to_string(),
+        });
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text)
+    }
+
+    #[test]
+    fn public_items() {
+        let items = vec![
+            Item::Prompt("welcome".into()),
+            Item::Pause(300),
+            Item::Digits("40*A".into()),
+            Item::Number(405),
+            Item::Pause(100),
+            Item::Pause(20),
+            Item::Time(14, 30),
+        ];
+        let want = "welcome 300 digit_4 150 digit_0 150 star 150 key_a number_4 number_hundred number_5 120";
+        assert_eq!(script("en", items.clone(), Rate::Slowest), format!("{want} number_14 number_30"));
+        assert_eq!(script("de", items, Rate::Normal), format!("{want} number_14 o_clock number_30"));
+    }
+
+    #[test]
+    fn a_word_is_said_and_then_spelled() {
+        let items = vec![Item::Whole(secret("Maple")), Item::Pause(800), Item::Spelled(secret("Ma"))];
+        let text = script("en", items, Rate::Normal);
+        let want = ["word_maple", "800", "capital", "80", "letter_m", "80", "code_m"];
+        assert_eq!(text.split(' ').take(7).collect::<Vec<_>>(), want);
+        assert!(text.ends_with("small 80 letter_a 80 code_a"), "{text}");
+    }
+
+    #[test]
+    fn spelled_characters_take_a_second_and_pauses_half_of_one() {
+        for rate in [Rate::Normal, Rate::Slow, Rate::Slowest] {
+            let phrase = Phrase { items: vec![Item::Spelled(secret("48a-123456"))], rate };
+            let script = library().render("en", &phrase, Codec::Pcmu).unwrap();
+            let ms = |ms: usize| ms * MS * 100 / percent(rate);
+            let mut starts = vec![0];
+            let mut at = 0;
+            for segment in &script.segments {
+                at += segment.samples();
+                if let Segment::Silence(samples) = segment {
+                    let samples = *samples as usize;
+                    assert!(samples == ms(WITHIN_CHARACTER_MS) || samples >= ms(SPELLED_PAUSE_MS));
+                    if samples >= ms(SPELLED_PAUSE_MS) {
+                        starts.push(at);
+                    }
+                }
+            }
+            assert_eq!(starts.len(), 10);
+            assert!(starts.windows(2).all(|pair| pair[1] - pair[0] >= ms(CHARACTER_MS)));
+            // 123 and 456 are groups.
+            assert!(starts[7] - starts[6] >= ms(CHARACTER_MS + GROUP_PAUSE_MS));
+        }
+    }
+
+    #[test]
+    fn parts_that_are_no_words_are_read_quickly() {
+        let items = vec![Item::Whole(secret("4K8")), Item::Spelled(secret("4")), Item::Pause(100)];
+        assert_eq!(
+            script("en", items.clone(), Rate::Normal),
+            "digit_4 200 letter_k 200 digit_8 500 digit_4 100"
+        );
+        assert_eq!(script("en", items, Rate::Slow), "digit_4 250 letter_k 250 digit_8 625 digit_4 125");
+    }
+
+    #[test]
+    fn what_is_missing_is_told_without_secrets() {
+        let library = library();
+        let missing = |language: &str, item| {
+            let phrase = Phrase { items: vec![item], rate: Rate::Normal };
+            library.render(language, &phrase, Codec::Pcmu).unwrap_err().to_string()
+        };
+        assert_eq!(missing("en", Item::Prompt("nowhere".into())), "no clip `nowhere` in language `en`");
+        assert_eq!(missing("fr", Item::Prompt("welcome".into())), "no prompts for language `fr`");
+        assert_eq!(missing("en", Item::Spelled(secret("ab$"))), "no clip `secret` in language `en`");
+        assert_eq!(missing("en", Item::Digits("4?".into())), "no clip `?` in language `en`");
+    }
+}
