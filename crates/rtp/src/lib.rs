@@ -7,8 +7,8 @@ mod conceal;
 mod digit;
 mod event;
 mod generate;
-mod merger;
 mod history;
+mod merger;
 mod order;
 mod packet;
 mod path;
@@ -24,8 +24,7 @@ mod tone;
 
 pub use codec::{CODECS, Codec, CodecInfo};
 pub use digit::{
-    Digit, DigitConfig, DigitOutput, FrameKind, HIGH_HZ, LOW_HZ, MediaTime, Method, Methods, Press,
-    PressEnd,
+    Digit, DigitConfig, DigitOutput, FrameKind, HIGH_HZ, LOW_HZ, MediaTime, Method, Methods, Press, PressEnd,
 };
 pub use event::{EventPacket, EventPayload, EventSender};
 pub use generate::ToneGenerator;

@@ -1,17 +1,76 @@
 //! The digit path of one stream: events, tones and SIP INFO in, presses out.
 
-use crate::digit::{Digit, DigitConfig, DigitOutput, FrameKind, MediaTime};
+use crate::digit::{Digit, DigitConfig, DigitOutput, FrameKind, MediaTime, Method};
+use crate::event::{EventDetector, EventReport};
+use crate::merger::{DigitMerger, Evidence, Sign};
+use crate::tone::{ToneDetector, ToneEvent};
+
+/// RTP timestamps that lie further than 2 s from the arrival clock are not believed.
+const BELIEVABLE: u64 = 16_000;
+/// Silence of the sender up to 2 s is filled in for the tone detector; after more it starts afresh.
+const FILL: i64 = 16_000;
+/// Media time starts here, so that what precedes the first packet has a time too.
+const EPOCH: u64 = 80_000;
 
 /// Joins the event detector, the tone detector and SIP INFO of one call: one press is one digit.
+///
+/// **Media time and arrival.** Every input carries `at`, the arrival clock in samples (kernel receive time for
+/// events, the scheduled instant for audio). RTP timestamps are unwrapped onto that clock once, at the first
+/// audio frame or event, and from then on advance by themselves: two inputs that the sender stamped alike get
+/// the same media time, however late each of them arrives. Tones and events are compared in media time.
+/// A timestamp that strays more than 2 s from the arrival clock (a sender that never moves the timestamp of its
+/// events, another SSRC) is not believed: an event then starts at its arrival less its duration, and audio is
+/// anchored anew. SIP INFO has no media time; it is compared by arrival.
+///
+/// Fixed-size state, no allocation after [`DigitPath::new`].
 #[derive(Debug)]
 pub struct DigitPath {
     config: DigitConfig,
+    events: EventDetector,
+    tones: ToneDetector,
+    merger: DigitMerger,
+    timeline: Option<Anchor>,
+    /// RTP timestamp of the next audio sample.
+    next_audio: Option<u32>,
+    /// Media time of the tone detector's sample 0.
+    tone_epoch: i64,
+    info_serial: u32,
+    tone_serial: u32,
+}
+
+/// A point known on both clocks.
+#[derive(Clone, Copy, Debug)]
+struct Anchor {
+    timestamp: u32,
+    media: u64,
+}
+
+impl Anchor {
+    fn media(self, timestamp: u32) -> u64 {
+        let ahead = i64::from(timestamp.wrapping_sub(self.timestamp) as i32);
+        self.media.saturating_add_signed(ahead)
+    }
 }
 
 impl DigitPath {
     /// A path that listens to the methods in `config`. All memory is taken here.
     pub fn new(config: DigitConfig) -> Self {
-        DigitPath { config }
+        DigitPath {
+            config,
+            events: EventDetector::new(),
+            tones: ToneDetector::new(),
+            merger: DigitMerger::new(),
+            timeline: None,
+            next_audio: None,
+            tone_epoch: 0,
+            info_serial: 0,
+            tone_serial: 0,
+        }
+    }
+
+    /// Listens to other methods from now on (re-INVITE); presses under way go on.
+    pub fn set_config(&mut self, config: DigitConfig) {
+        self.config = config;
     }
 
     /// A telephone-event packet in arrival order (any order, duplicates welcome); `at` is its arrival on the media clock.
@@ -24,26 +83,155 @@ impl DigitPath {
         marker: bool,
         payload: &[u8],
     ) {
-        let _ = (at, ssrc, sequence, timestamp, marker, payload, self.config);
+        if !self.config.events {
+            return;
+        }
+        let at = at.0 + EPOCH;
+        let anchor = *self.timeline.get_or_insert(Anchor { timestamp, media: at });
+        let merger = &mut self.merger;
+        let mut report = |r: EventReport| forward(merger, anchor, at, r);
+        self.events.packet(at, (ssrc, sequence), timestamp, marker, payload, &mut report);
+        self.merger.advance(at);
     }
 
     /// One frame of decoded audio in playout order (at most 60 ms), `rtp_timestamp` of its first sample, `at` on the arrival clock.
+    ///
+    /// A frame may lie ahead of the last: the samples between were never sent, or were lost without concealment.
     pub fn audio(&mut self, at: MediaTime, rtp_timestamp: u32, frame: &[i16], kind: FrameKind) {
-        let _ = (at, rtp_timestamp, frame, kind);
+        let at = at.0 + EPOCH;
+        let mut anchor = *self.timeline.get_or_insert(Anchor { timestamp: rtp_timestamp, media: at });
+        if anchor.media(rtp_timestamp).abs_diff(at) > BELIEVABLE {
+            anchor = Anchor { timestamp: rtp_timestamp, media: at };
+            self.next_audio = None;
+        }
+        // Keeps the anchor near, so that timestamps may wrap.
+        self.timeline = Some(Anchor { timestamp: rtp_timestamp, media: anchor.media(rtp_timestamp) });
+        let gap = self.next_audio.map(|next| i64::from(rtp_timestamp.wrapping_sub(next) as i32));
+        self.next_audio = Some(rtp_timestamp.wrapping_add(frame.len() as u32));
+        if !self.config.inband {
+            self.advance_from(at);
+            return;
+        }
+        match gap {
+            Some(0) => {}
+            Some(missing @ 1..=FILL) => self.tones.skip(missing as u32),
+            _ => {
+                self.tones.restart();
+                let media = anchor.media(rtp_timestamp) as i64;
+                self.tone_epoch = media - self.tones.position() as i64;
+            }
+        }
+        self.tones.process(frame, kind);
+        self.drain_tones(at);
+        self.advance_from(at);
     }
 
     /// A digit by SIP INFO, with its duration if it was told.
     pub fn info(&mut self, at: MediaTime, digit: Digit, duration_ms: Option<u32>) {
-        let _ = (at, digit, duration_ms);
+        if !self.config.info {
+            return;
+        }
+        let at = at.0 + EPOCH;
+        self.info_serial = self.info_serial.wrapping_add(1);
+        let duration = u64::from(duration_ms.unwrap_or(0).min(60_000)) * 8;
+        let sign = Sign {
+            method: Method::Info,
+            serial: self.info_serial,
+            digit,
+            at,
+            start: at,
+            end: at + duration,
+            is_open: false,
+        };
+        self.merger.start(sign);
+        self.merger.advance(at);
     }
 
     /// Time passes: ends presses whose end was lost.
     pub fn advance(&mut self, at: MediaTime) {
-        let _ = at;
+        self.advance_from(at.0 + EPOCH);
     }
 
     /// The next press or end of a press.
     pub fn poll(&mut self) -> Option<DigitOutput> {
-        None
+        let mut output = self.merger.poll()?;
+        let real = |time: &mut MediaTime| time.0 = time.0.saturating_sub(EPOCH);
+        match &mut output {
+            DigitOutput::Press(press) => {
+                real(&mut press.start);
+                real(&mut press.reported);
+            }
+            DigitOutput::End(end) => real(&mut end.start),
+        }
+        Some(output)
     }
+
+    /// The method by which this call sends its digits, once one was seen; events win.
+    pub fn locked(&self) -> Option<Method> {
+        self.merger.locked()
+    }
+
+    /// Telephone-event packets that were no digits: codes above 15 (flash, tones) and payloads too short.
+    pub fn ignored_events(&self) -> u32 {
+        self.events.ignored()
+    }
+
+    fn advance_from(&mut self, at: u64) {
+        let anchor = self.timeline.unwrap_or(Anchor { timestamp: 0, media: at });
+        let merger = &mut self.merger;
+        self.events.advance(at, &mut |r| forward(merger, anchor, at, r));
+        self.merger.advance(at);
+    }
+
+    fn drain_tones(&mut self, at: u64) {
+        let media = |sample: u64, epoch: i64| u64::try_from(sample as i64 + epoch).unwrap_or(0);
+        while let Some(event) = self.tones.poll_event() {
+            let (digit, start, end, bridged) = match event {
+                ToneEvent::Start { digit, start } => {
+                    self.tone_serial = self.tone_serial.wrapping_add(1);
+                    (digit, start, self.tones.position(), None)
+                }
+                ToneEvent::End(tone) => {
+                    (tone.digit, tone.start, tone.start + u64::from(tone.duration), Some(tone.bridged))
+                }
+            };
+            let sign = Sign {
+                method: Method::Inband,
+                serial: self.tone_serial,
+                digit,
+                at,
+                start: media(start, self.tone_epoch),
+                end: media(end, self.tone_epoch),
+                is_open: bridged.is_none(),
+            };
+            match bridged {
+                None => self.merger.start(sign),
+                Some(bridged) => self.merger.update(sign, Evidence { bridged, ..Evidence::default() }),
+            }
+        }
+    }
+}
+
+/// Hands an event detector's report to the merger, in media time.
+fn forward(merger: &mut DigitMerger, anchor: Anchor, at: u64, report: EventReport) {
+    let Some(digit) = Digit::from_code(report.code) else { return };
+    let duration = u64::from(report.duration);
+    let told = anchor.media(report.timestamp);
+    let is_believable = (told + duration).abs_diff(at) <= BELIEVABLE;
+    let start = if is_believable { told } else { at.saturating_sub(duration) };
+    let sign = Sign {
+        method: Method::Rfc4733,
+        serial: report.serial,
+        digit,
+        at,
+        start,
+        end: start + duration,
+        is_open: !report.is_over,
+    };
+    if report.is_new {
+        merger.start(sign);
+    }
+    let evidence =
+        Evidence { packets: report.packets, duplicates: report.duplicates, lost: report.lost, bridged: 0 };
+    merger.update(sign, evidence);
 }

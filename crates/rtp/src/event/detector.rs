@@ -221,7 +221,8 @@ impl EventDetector {
             if press.end_sequence.is_some() {
                 return packet.event.end && grown == 0 && passed <= SOURCE_CHANGE_SLACK;
             }
-            let is_first = packet.marker && i64::from(packet.event.duration) <= i64::from(press.last_duration);
+            let is_first =
+                packet.marker && i64::from(packet.event.duration) <= i64::from(press.last_duration);
             press.is_open
                 && !is_first
                 && (start == press.start || grown >= 0)

@@ -25,11 +25,21 @@ fn presses(rows: &[Row]) -> Vec<u8> {
 fn press(ms: u64, sequence: u16, ts: u32, code: u8, updates: u16) -> Vec<Row> {
     let n = u64::from(updates);
     let mut rows: Vec<Row> = (0..n)
-        .map(|i| (ms + 20 * i, sequence.wrapping_add(i as u16), ts, i == 0, code, false, 160 * (i as u16 + 1)))
+        .map(|i| {
+            (ms + 20 * i, sequence.wrapping_add(i as u16), ts, i == 0, code, false, 160 * (i as u16 + 1))
+        })
         .collect();
     for copy in 0..3u64 {
         let last = 160 * (updates + 1);
-        rows.push((ms + 20 * (n + copy), sequence.wrapping_add((n + copy) as u16), ts, false, code, true, last));
+        rows.push((
+            ms + 20 * (n + copy),
+            sequence.wrapping_add((n + copy) as u16),
+            ts,
+            false,
+            code,
+            true,
+            last,
+        ));
     }
     rows
 }
@@ -90,7 +100,8 @@ fn the_cases_of_the_field() {
     let mut reversed = clean.clone();
     reversed.reverse();
     let twice: Vec<Row> = clean.iter().flat_map(|r| [*r, *r]).collect();
-    let replayed = [clean.clone(), clean.iter().map(|r| (r.0 + 1000, r.1, r.2, r.3, r.4, r.5, r.6)).collect()].concat();
+    let replayed =
+        [clean.clone(), clean.iter().map(|r| (r.0 + 1000, r.1, r.2, r.3, r.4, r.5, r.6)).collect()].concat();
     let mut held = press(0, 100, 5000, 2, 12);
     for row in &mut held[5..] {
         row.0 += 400;
@@ -134,8 +145,10 @@ fn a_change_of_source_in_mid_event_is_one_press() {
     let mut detector = EventDetector::new();
     let rows = press(0, 100, 5000, 3, 10);
     let mut found = feed(&mut detector, 7, &rows[..5]);
-    let moved: Vec<Row> =
-        rows[5..].iter().map(|r| (r.0, r.1 + 30_000, r.2.wrapping_add(0x9000_0000), r.3, r.4, r.5, r.6)).collect();
+    let moved: Vec<Row> = rows[5..]
+        .iter()
+        .map(|r| (r.0, r.1 + 30_000, r.2.wrapping_add(0x9000_0000), r.3, r.4, r.5, r.6))
+        .collect();
     found.extend(feed(&mut detector, 8, &moved));
     assert_eq!(found, [3]);
     // A late copy of the former source, then a new press of the new one.

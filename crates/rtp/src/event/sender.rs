@@ -246,7 +246,10 @@ mod tests {
         assert_eq!(full, 6, "two full segments, three packets each");
         let last = sent.last().expect("packets").1;
         assert_eq!(last.timestamp, 2 * 0xFFFF);
-        assert_eq!(EventPayload::read(&last.payload).map(|e| u32::from(e.duration)), Some(160_000 - 2 * 0xFFFF));
+        assert_eq!(
+            EventPayload::read(&last.payload).map(|e| u32::from(e.duration)),
+            Some(160_000 - 2 * 0xFFFF)
+        );
         assert_eq!(sent.iter().filter(|(_, p)| p.payload[1] & 0x80 != 0).count(), 3);
     }
 

@@ -59,6 +59,19 @@ impl ToneDetector {
         None
     }
 
+    /// Samples that are missing: never sent, or lost without concealment.
+    pub fn skip(&mut self, samples: u32) {
+        let _ = samples;
+    }
+
+    /// Media time jumps: what was heard before does not continue.
+    pub fn restart(&mut self) {}
+
+    /// Samples heard or skipped so far.
+    pub fn position(&self) -> u64 {
+        0
+    }
+
     /// Ends a press that still lasts: no more audio will come.
     pub fn finish(&mut self) {}
 }
