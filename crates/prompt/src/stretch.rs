@@ -9,7 +9,7 @@ const SEARCH: usize = 64;
 /// Says `input` (8 kHz) at `percent` of its speed, 50 to 100. The first and the last samples stay as they are, so that
 /// joints are as clean as those of the original; the length is right within 8 ms.
 pub(crate) fn stretch(input: &[i16], percent: usize) -> Vec<i16> {
-    if percent >= 100 || percent < 50 || input.len() < 2 * STEP + 2 * SEARCH {
+    if !(50..100).contains(&percent) || input.len() < 2 * STEP + 2 * SEARCH {
         return input.to_vec();
     }
     let fade: Vec<f32> = (0..STEP)

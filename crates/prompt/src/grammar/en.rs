@@ -26,7 +26,7 @@ fn below_thousand(number: u32, has: Has<'_>, stems: &mut Vec<String>) {
     if number >= 100 {
         stems.push(small(number / 100));
         stems.push("number_hundred".to_owned());
-        if number % 100 == 0 {
+        if number.is_multiple_of(100) {
             return;
         }
         if has("number_and") {
