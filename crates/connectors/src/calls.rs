@@ -47,9 +47,6 @@ pub struct CallRecord {
 impl CallRecord {
     /// A record with its id and nothing else.
     pub fn new(call: &CallId) -> Self {
-        Self {
-            call: call.0.clone(),
-            ..Self::default()
-        }
+        Self { call: call.0.clone(), ..Self::default() }
     }
 }

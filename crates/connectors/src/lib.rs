@@ -20,6 +20,6 @@ pub use embedded::{EmbeddedConnector, EmbeddedDirectory};
 pub use hash::HashCost;
 pub use ldap::{LdapConfig, LdapConnector, LdapDialect, LdapError, LdapTls};
 pub use store::{
-    AccountInfo, AuditLine, Clock, NewUser, ResetLine, Store, StoreError, StoreOptions, TicketLine,
-    UserInfo, mask_number,
+    AccountInfo, AuditLine, Clock, NewUser, ResetLine, Store, StoreError, StoreOptions, TicketLine, UserInfo,
+    mask_number,
 };

@@ -1,7 +1,7 @@
 //! The ports through which identity systems are reached; `connectors` implements them.
-use crate::{CallId, IdentifyBy, Key, Person, Proof, Secret, SecretDigits, TargetId};
+use crate::{CallId, IdentifyBy, Key, Person, Proof, QuestionId, Secret, SecretDigits, TargetId};
 use serde::{Deserialize, Serialize};
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, time::Duration};
 
 /// What a port returns: a future without a runtime's name in it.
 pub type Task<'a, T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send + 'a>>;
@@ -19,7 +19,7 @@ pub enum Fault {
     /// No answer within the time limit. Whether it took effect is not known.
     #[error("no answer in time")]
     Timeout,
-    /// Cannot be reached, or the breaker is open.
+    /// Cannot be reached, or the breaker is open: nothing was changed.
     #[error("not reachable")]
     Unavailable,
     /// The subject has not earned the points that this needs.
@@ -51,7 +51,23 @@ pub trait Connector: Send + Sync {
     /// State of an account.
     fn status<'a>(&'a self, account: &'a AccountId) -> Task<'a, AccountStatus>;
     /// Sets a new password (also of an expired account) and clears an intruder lockout.
-    fn set_password<'a>(&'a self, account: &'a AccountId, password: &'a Secret, must_change: bool) -> Task<'a, ()>;
+    fn set_password<'a>(
+        &'a self,
+        account: &'a AccountId,
+        password: &'a Secret,
+        must_change: bool,
+    ) -> Task<'a, ()>;
+    /// [`Connector::set_password`] for a password that stops working after `expires`, where the system can do that.
+    fn set_temporary_password<'a>(
+        &'a self,
+        account: &'a AccountId,
+        password: &'a Secret,
+        must_change: bool,
+        expires: Duration,
+    ) -> Task<'a, ()> {
+        let _ = expires;
+        self.set_password(account, password, must_change)
+    }
     /// Clears an intruder lockout and leaves the password as it is.
     fn unlock<'a>(&'a self, account: &'a AccountId) -> Task<'a, ()>;
     /// Whether the password binds, asked as a client would ask. An empty password never does.
@@ -66,6 +82,10 @@ pub trait Directory: Send + Sync {
     fn verify<'a>(&'a self, login: Option<&'a str>, proof: &'a Proof) -> Task<'a, bool>;
     /// The escrowed recovery code.
     fn disk_code<'a>(&'a self, login: &'a str, machine: &'a str) -> Task<'a, Secret>;
+    /// Every question that anyone has enrolled, sorted: what an unknown caller may be asked.
+    fn questions(&self) -> Task<'_, Vec<QuestionId>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
 }
 
 /// One line of the audit log. Holds no secret by construction: there is no field for one.

@@ -83,9 +83,7 @@ pub struct LdapConnector {
 impl LdapConnector {
     /// Checks the settings and reads the files; does not connect yet.
     pub fn new(config: LdapConfig) -> Result<Self, LdapError> {
-        Ok(Self {
-            id: TargetId(config.id),
-        })
+        Ok(Self { id: TargetId(config.id) })
     }
 }
 
@@ -107,11 +105,7 @@ impl Connector for LdapConnector {
     fn unlock<'a>(&'a self, _account: &'a AccountId) -> Task<'a, ()> {
         todo!()
     }
-    fn check_password<'a>(
-        &'a self,
-        _account: &'a AccountId,
-        _password: &'a Secret,
-    ) -> Task<'a, bool> {
+    fn check_password<'a>(&'a self, _account: &'a AccountId, _password: &'a Secret) -> Task<'a, bool> {
         todo!()
     }
 }

@@ -1,10 +1,33 @@
-//! The SQLite store.
-use crate::{CallRecord, HashCost};
-use passline_identity::{
-    AuditEvent, AuditLog, MachineId, QuestionId, Secret, SecretDigits, TargetId, Task,
+//! The SQLite store: people and their proofs, embedded accounts, failures, the reset journal, audit, tickets, calls.
+//!
+//! One thread owns the one connection; others send it work and await the result. Every change is one transaction and
+//! is on the disk (WAL, `synchronous=FULL`) before its result is told. Other processes may open the same file.
+mod account;
+mod failure;
+mod journal;
+mod key;
+mod log;
+mod people;
+mod schema;
+
+use crate::{HashCost, hash::Hasher};
+use key::Keys;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+use std::{
+    fs,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+    sync::{Arc, mpsc},
+    time::Duration,
 };
-use serde::Serialize;
-use std::{path::Path, sync::Arc};
+use tokio::sync::oneshot;
+
+pub use account::AccountInfo;
+pub(crate) use failure::{Attempt, Limits, user as user_name};
+pub use journal::ResetLine;
+pub(crate) use journal::{Head, OpenTarget, TargetState};
+pub use log::{AuditLine, TicketLine, mask_number};
+pub use people::{NewUser, UserInfo};
 
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -13,8 +36,8 @@ pub enum StoreError {
     #[error("database: {0}")]
     Database(#[from] rusqlite::Error),
     /// Reading or writing a file.
-    #[error("{0}: {1}")]
-    File(std::path::PathBuf, std::io::Error),
+    #[error("{}: {}", .0.display(), .1)]
+    File(PathBuf, #[source] std::io::Error),
     /// No such user, account, machine.
     #[error("no {0}")]
     NotFound(String),
@@ -27,6 +50,19 @@ pub enum StoreError {
     /// The store's thread is gone.
     #[error("the store is closed")]
     Closed,
+}
+
+impl From<StoreError> for passline_identity::Fault {
+    /// A missing row is the caller's business; everything else is ours and goes to the log.
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound(_) => Self::NotFound,
+            other => {
+                tracing::error!(error = %other, "store");
+                Self::Internal
+            }
+        }
+    }
 }
 
 /// The wall clock, or one that tests move.
@@ -44,6 +80,7 @@ impl Clock {
     pub fn new(now: impl Fn() -> jiff::Timestamp + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
+
     /// Now.
     pub fn now(&self) -> jiff::Timestamp {
         (self.0)()
@@ -61,225 +98,204 @@ pub struct StoreOptions {
     pub clock: Clock,
 }
 
-/// The store; cheap to clone.
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// The store; cheap to clone, closed when the last clone is dropped.
 #[derive(Clone)]
-pub struct Store {}
-
-/// A person to add.
-#[derive(Clone, Debug, Default)]
-pub struct NewUser {
-    /// Login name, unique.
-    pub login: String,
-    /// Name for people.
-    pub name: String,
-    /// What the caller keys; unique.
-    pub employee_id: String,
-    /// Account per target: `(target, account name)`.
-    pub accounts: Vec<(TargetId, String)>,
-}
-
-/// A person, for `user show`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct UserInfo {
-    /// Login name.
-    pub login: String,
-    /// Name for people.
-    pub name: String,
-    /// Employee ID.
-    pub employee_id: String,
-    /// Whether a PIN is set.
-    pub has_pin: bool,
-    /// Enrolled questions.
-    pub questions: Vec<QuestionId>,
-    /// Computers with an escrowed code.
-    pub machines: Vec<MachineId>,
-    /// Accounts.
-    pub accounts: Vec<AccountInfo>,
-    /// Wrong proofs since the last success.
-    pub failures: u32,
-    /// `None` = free; `forever` or an RFC 3339 time until which no proof is compared.
-    pub locked_until: Option<String>,
-}
-
-/// An account, for `user show`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct AccountInfo {
-    /// Where.
-    pub target: TargetId,
-    /// Account name there.
-    pub account: String,
-    /// Locked out (embedded targets only).
-    pub locked: bool,
-    /// The password must be changed (embedded targets only).
-    pub must_change: bool,
-    /// Until when the password works, RFC 3339 (embedded targets only).
-    pub expires: Option<String>,
-}
-
-/// One line of the audit log as stored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct AuditLine {
-    /// RFC 3339, UTC.
-    pub at: String,
-    /// What.
-    #[serde(flatten)]
-    pub event: AuditEvent,
-}
-
-/// One ticket.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct TicketLine {
-    /// Number.
-    pub id: i64,
-    /// Call.
-    pub call: Option<String>,
-    /// Login.
-    pub login: Option<String>,
-    /// One line.
-    pub summary: String,
-    /// RFC 3339.
-    pub opened: String,
-    /// RFC 3339; `None` while open.
-    pub closed: Option<String>,
-}
-
-/// One password change in the journal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ResetLine {
-    /// Id.
-    pub reset: String,
-    /// Call.
-    pub call: String,
-    /// Login.
-    pub login: String,
-    /// `pending`, `applied`, `failed`, `heard`, `unheard`, `randomised`.
-    pub state: String,
-    /// `(target, pending|applied|refused|unknown|randomised|gone)`.
-    pub targets: Vec<(TargetId, String)>,
-    /// RFC 3339.
-    pub at: String,
-}
-
-/// A number with all but its last two digits masked, for logs and call records.
-pub fn mask_number(number: &str) -> String {
-    let digits = number.chars().count();
-    number
-        .chars()
-        .enumerate()
-        .map(|(i, c)| {
-            if i + 2 < digits && c.is_ascii_digit() {
-                '•'
-            } else {
-                c
-            }
-        })
-        .collect()
+pub struct Store {
+    jobs: mpsc::Sender<Job>,
+    keys: Keys,
+    hasher: Hasher,
+    clock: Clock,
 }
 
 impl Store {
-    /// Opens or creates the database (0600), its key file beside it (`<path>.key`), and migrates.
+    /// Opens or creates the database (mode 0600) and its key file `<path>.key`, and migrates.
+    ///
+    /// # Errors
+    /// If a file cannot be read or written, the key file is missing or another one, or the database is newer.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Self::open_with(path, StoreOptions::default())
     }
-    /// The same with options.
-    pub fn open_with(_path: &Path, _options: StoreOptions) -> Result<Self, StoreError> {
-        todo!()
+
+    /// [`Store::open`] with options.
+    ///
+    /// # Errors
+    /// As there, and if the hash cost is out of range.
+    pub fn open_with(path: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        let file = |fault| StoreError::File(path.into(), fault);
+        // Made by us and not by SQLite, so that it is private from its first moment; WAL and SHM take over its mode.
+        fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(file)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(file)?;
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(Duration::from_secs(5))?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.pragma_update(None, "secure_delete", true)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        schema::migrate(&mut connection)?;
+        let keys = keys_of(&mut connection, &Keys::path(path))?;
+        let at_once = if options.hashes_at_once == 0 { 2 } else { options.hashes_at_once };
+        let hasher = Hasher::new(options.hash, keys.hashes.clone(), at_once)?;
+        let (jobs, work) = mpsc::channel::<Job>();
+        std::thread::Builder::new()
+            .name("passline-store".into())
+            .spawn(move || {
+                for job in work {
+                    job(&mut connection);
+                }
+            })
+            .map_err(file)?;
+        Ok(Self { jobs, keys, hasher, clock: options.clock })
     }
-    /// Adds a person.
-    pub async fn add_user(&self, _user: NewUser) -> Result<(), StoreError> {
-        todo!()
-    }
-    /// All people, by login.
-    pub async fn users(&self) -> Result<Vec<UserInfo>, StoreError> {
-        todo!()
-    }
-    /// One person.
-    pub async fn user(&self, _login: &str) -> Result<UserInfo, StoreError> {
-        todo!()
-    }
-    /// Sets the phone PIN, 4-16 digits.
-    pub async fn set_pin(&self, _login: &str, _pin: &SecretDigits) -> Result<(), StoreError> {
-        todo!()
-    }
-    /// Replaces all answers, 4-16 digits each.
-    pub async fn set_answers(
-        &self,
-        _login: &str,
-        _answers: &[(QuestionId, SecretDigits)],
-    ) -> Result<(), StoreError> {
-        todo!()
-    }
-    /// Replaces a person's accounts; kept ones keep their passwords.
-    pub async fn set_accounts(
-        &self,
-        _login: &str,
-        _accounts: &[(TargetId, String)],
-    ) -> Result<(), StoreError> {
-        todo!()
-    }
-    /// Sets the password of an embedded account.
-    pub async fn set_password(
-        &self,
-        _login: &str,
-        _target: &TargetId,
-        _pw: &Secret,
-    ) -> Result<(), StoreError> {
-        todo!()
-    }
-    /// Keeps a disk recovery code, encrypted.
-    pub async fn set_disk_code(
-        &self,
-        _login: &str,
-        _machine: &MachineId,
-        _code: &Secret,
-    ) -> Result<(), StoreError> {
-        todo!()
-    }
-    /// Locks the embedded accounts of a person, all or on one target, as intruder detection would.
-    pub async fn lock(&self, _login: &str, _target: Option<&TargetId>) -> Result<(), StoreError> {
-        todo!()
-    }
-    /// Clears the lockout of the embedded accounts (all or one target) and, for all, the failures on the phone.
-    pub async fn unlock(&self, _login: &str, _target: Option<&TargetId>) -> Result<(), StoreError> {
-        todo!()
-    }
-    /// Whether the password signs in at an embedded target.
-    pub async fn check_password(
-        &self,
-        _login: &str,
-        _target: &TargetId,
-        _pw: &Secret,
-    ) -> Result<bool, StoreError> {
-        todo!()
-    }
-    /// Keeps a call record.
-    pub async fn add_call(&self, _call: &CallRecord) -> Result<(), StoreError> {
-        todo!()
-    }
-    /// The last records, oldest first.
-    pub async fn calls(&self, _last: usize) -> Result<Vec<CallRecord>, StoreError> {
-        todo!()
-    }
-    /// The last audit lines, oldest first.
-    pub async fn audit(&self, _last: usize) -> Result<Vec<AuditLine>, StoreError> {
-        todo!()
-    }
-    /// The last tickets, oldest first.
-    pub async fn tickets(&self, _last: usize) -> Result<Vec<TicketLine>, StoreError> {
-        todo!()
-    }
-    /// The last password changes in the journal, oldest first.
-    pub async fn resets(&self, _last: usize) -> Result<Vec<ResetLine>, StoreError> {
-        todo!()
-    }
+
     /// Time, as the store sees it.
     pub fn now(&self) -> jiff::Timestamp {
-        todo!()
+        self.clock.now()
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.now().as_millisecond()
+    }
+
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    pub(crate) fn hasher(&self) -> &Hasher {
+        &self.hasher
+    }
+
+    /// Runs a job on the store's thread. The job runs to its end even if the future is dropped.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (tell, told) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            // Nobody waits any more: the change is made all the same.
+            let _ = tell.send(job(connection));
+        });
+        self.jobs.send(job).map_err(|_| StoreError::Closed)?;
+        told.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Runs a job in one transaction, which an error rolls back.
+    pub(crate) async fn change<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.run(move |connection| {
+            let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let result = job(&change)?;
+            change.commit()?;
+            Ok(result)
+        })
+        .await
     }
 }
 
-impl AuditLog for Store {
-    fn append<'a>(&'a self, _event: &'a AuditEvent) -> Task<'a, ()> {
-        todo!()
+/// The keys of a database: made with it, and from then on only ever those.
+fn keys_of(connection: &mut Connection, path: &Path) -> Result<Keys, StoreError> {
+    let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let check: Option<Vec<u8>> = change
+        .query_row("SELECT value FROM meta WHERE name = 'key_check'", [], |row| row.get(0))
+        .optional()?;
+    let keys = match check {
+        Some(_) if !path.exists() => {
+            let name = path.display();
+            return Err(StoreError::Unusable(format!(
+                "{name} is missing; restore it from the backup of the database"
+            )));
+        }
+        Some(check) => {
+            let keys = Keys::load(path)?;
+            if check != keys.check {
+                let name = path.display();
+                return Err(StoreError::Unusable(format!("{name} is not the key of this database")));
+            }
+            keys
+        }
+        None => {
+            let keys = Keys::create(path)?;
+            change.execute("INSERT INTO meta VALUES ('key_check', ?1)", [&keys.check[..]])?;
+            keys
+        }
+    };
+    change.commit()?;
+    Ok(keys)
+}
+
+/// RFC 3339 in UTC with milliseconds.
+pub(crate) fn utc(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| "forever".to_owned(), |at| format!("{at:.3}"))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A store with cheap hashes in its own folder.
+    pub(crate) fn light() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_with(&folder.path().join("store.db"), options()).unwrap();
+        (folder, store)
+    }
+
+    pub(crate) fn options() -> StoreOptions {
+        StoreOptions { hash: HashCost { memory_kib: 16, passes: 1, lanes: 1 }, ..StoreOptions::default() }
+    }
+
+    #[tokio::test]
+    async fn every_file_of_the_store_is_private() {
+        let (folder, store) = light();
+        store
+            .add_user(NewUser { login: "a".into(), employee_id: "1".into(), ..NewUser::default() })
+            .await
+            .unwrap();
+        let mut seen = Vec::new();
+        for entry in fs::read_dir(folder.path()).unwrap() {
+            let entry = entry.unwrap();
+            seen.push(entry.file_name().into_string().unwrap());
+            assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", entry.file_name());
+        }
+        seen.sort();
+        assert_eq!(seen, ["store.db", "store.db-shm", "store.db-wal", "store.db.key"]);
+    }
+
+    #[test]
+    fn a_database_without_its_key_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        drop(Store::open_with(&path, options()).unwrap());
+        let key = Keys::path(&path);
+        fs::remove_file(&key).unwrap();
+        assert!(Store::open_with(&path, options()).err().unwrap().to_string().contains("restore"));
+        fs::write(&key, "00".repeat(32)).unwrap();
+        assert!(Store::open_with(&path, options()).err().unwrap().to_string().contains("not the key"));
+    }
+
+    #[tokio::test]
+    async fn a_failed_change_leaves_nothing() {
+        let (_folder, store) = light();
+        let failed: Result<(), _> = store
+            .change(|change| {
+                change.execute("INSERT INTO meta VALUES ('half', x'00')", [])?;
+                Err(StoreError::Invalid("on purpose".into()))
+            })
+            .await;
+        assert!(failed.is_err());
+        let rows: i64 = store
+            .run(|c| Ok(c.query_row("SELECT count(*) FROM meta WHERE name = 'half'", [], |row| row.get(0))?))
+            .await
+            .unwrap();
+        assert_eq!(rows, 0);
+    }
+
+    #[test]
+    fn times_read_well() {
+        assert_eq!(utc(1_700_000_000_123), "2023-11-14T22:13:20.123Z");
+        assert_eq!(utc(i64::MAX), "forever");
     }
 }
