@@ -7,7 +7,9 @@
 
 mod api;
 mod config;
+mod dialog;
 pub mod message;
+pub mod transaction;
 mod ua;
 
 pub use api::{

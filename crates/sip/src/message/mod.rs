@@ -50,3 +50,8 @@ pub fn exercise(bytes: &[u8]) {
         }
     }
 }
+
+/// An unsigned decimal number; `None` for signs, other characters and overflow.
+pub fn parse_decimal(value: &[u8]) -> Option<u32> {
+    parse::decimal(value, u32::MAX)
+}

@@ -1,0 +1,149 @@
+//! Ends of calls: our BYE and CANCEL, lost ACKs, session timers, and the last event.
+
+use super::call::Phase;
+use super::request::Extra;
+use super::{Owner, Purpose, UserAgent};
+use crate::transaction::T2;
+use crate::{CallHandle, EndCause, Event};
+use std::time::Instant;
+
+impl UserAgent {
+    pub(super) fn hang_up(&mut self, now: Instant, handle: CallHandle, reason: Option<String>) {
+        let Some(call) = self.calls.get_mut(&handle) else { return };
+        match call.phase {
+            Phase::Incoming => {
+                if self.reject_invite(now, handle, 603, None, None) {
+                    self.end(handle, EndCause::LocalHangUp);
+                }
+            }
+            // The callee must not send BYE before the ACK (RFC 3261 §15).
+            Phase::Accepted => call.hang_up = Some(reason),
+            Phase::Calling => {
+                call.phase = Phase::Cancelling;
+                self.send_cancel(now, handle);
+            }
+            Phase::Confirmed if call.unacked.is_some() => call.hang_up = Some(reason),
+            Phase::Confirmed => self.send_bye(now, handle, reason.as_deref(), EndCause::LocalHangUp),
+            Phase::Cancelling | Phase::Closing(_) => {}
+        }
+    }
+
+    /// Sends BYE; the call ends with `cause` when it is answered or given up.
+    pub(super) fn send_bye(
+        &mut self,
+        now: Instant,
+        handle: CallHandle,
+        reason: Option<&str>,
+        cause: EndCause,
+    ) {
+        let Some(call) = self.calls.get_mut(&handle) else { return };
+        let tag = call.local_tag.clone();
+        call.phase = Phase::Closing(cause);
+        call.unacked = None;
+        call.session = None;
+        let pending = call.pending.take();
+        self.reschedule_call(handle);
+        if let Some(id) = pending {
+            self.respond_plain(now, id, 487, None, &tag, &[]);
+        }
+        let header = reason.map(|text| {
+            Extra::must("Reason", format!("SIP;cause=200;text=\"{}\"", text.replace(['"', '\\'], "'")))
+        });
+        self.send_inside(now, handle, "BYE", header.into_iter().collect(), "", &[], Purpose::Bye(handle));
+    }
+
+    /// Sends a request inside the dialog.
+    #[allow(clippy::too_many_arguments)] // one call site per method; a struct would only rename the list
+    pub(super) fn send_inside(
+        &mut self,
+        now: Instant,
+        handle: CallHandle,
+        method: &str,
+        extras: Vec<Extra>,
+        content_type: &str,
+        body: &[u8],
+        purpose: Purpose,
+    ) {
+        let Some(dialog) = self.calls.get_mut(&handle).and_then(|c| c.dialog.as_mut()) else { return };
+        dialog.local_seq += 1;
+        let dialog = dialog.clone();
+        let path = dialog.next_path(self.is_alive(&dialog.path));
+        let via = self.via(&path);
+        let request = dialog.request(via, dialog.local_seq);
+        let mut writer = request.writer(method);
+        for extra in extras {
+            extra.write(&mut writer);
+        }
+        if !self.config.user_agent.is_empty() {
+            writer.header("User-Agent", &self.config.user_agent);
+        }
+        let bytes = writer.finish_with(content_type, body);
+        self.begin(now, path, request, method, bytes, purpose);
+    }
+
+    pub(super) fn send_info(&mut self, now: Instant, handle: CallHandle, content_type: &str, body: &[u8]) {
+        if self.calls.get(&handle).is_some_and(|c| !matches!(c.phase, Phase::Closing(_) | Phase::Cancelling))
+        {
+            self.send_inside(now, handle, "INFO", Vec::new(), content_type, body, Purpose::Info(handle));
+        }
+    }
+
+    /// The last word on a call: forgets it and says so.
+    pub(super) fn end(&mut self, handle: CallHandle, cause: EndCause) {
+        let Some(call) = self.calls.remove(&handle) else { return };
+        if let Some(dialog) = call.dialog {
+            self.dialogs.remove(&dialog.id);
+        }
+        self.schedule.set(Owner::Call(handle), None);
+        self.event(Event::Ended { call: handle, cause });
+    }
+
+    pub(super) fn call_timer(&mut self, now: Instant, handle: CallHandle) {
+        let Some(call) = self.calls.get_mut(&handle) else { return };
+        if let Some(unacked) = call.unacked.as_mut() {
+            if unacked.end <= now {
+                // RFC 3261 §13.3.1.4: the dialog stands, but the session should end.
+                let cause =
+                    if call.hang_up.take().is_some() { EndCause::LocalHangUp } else { EndCause::NoAck };
+                self.send_bye(now, handle, None, cause);
+                if cause == EndCause::NoAck {
+                    self.end(handle, cause);
+                }
+                return;
+            }
+            if unacked.next <= now {
+                unacked.interval = (unacked.interval * 2).min(T2);
+                unacked.next = now + unacked.interval;
+                let (path, fallback, bytes) = (unacked.path, unacked.fallback, unacked.bytes.clone());
+                self.send_back(path, fallback, bytes);
+            }
+        }
+        self.session_timer(now, handle);
+        self.reschedule_call(handle);
+    }
+
+    fn session_timer(&mut self, now: Instant, handle: CallHandle) {
+        let Some(call) = self.calls.get_mut(&handle) else { return };
+        let Some(session) = call.session.as_mut() else { return };
+        if session.expires <= now {
+            return match call.phase {
+                Phase::Incoming | Phase::Accepted => call.session = None,
+                _ => self.send_bye(now, handle, Some("Session Timer Expired"), EndCause::Expired),
+            };
+        }
+        if session.refresh.is_some_and(|at| at <= now) {
+            session.refresh = None;
+            let value = format!("{};refresher=uac", session.terms.interval);
+            if call.phase == Phase::Confirmed {
+                let contact =
+                    call.dialog.as_ref().map(|d| d.path).map(|path| self.contact(&path)).unwrap_or_default();
+                let extras = vec![
+                    Extra::must("Contact", contact),
+                    Extra::must("Supported", "timer"),
+                    Extra::must("Session-Expires", value),
+                ];
+                self.send_inside(now, handle, "UPDATE", extras, "", &[], Purpose::Refresh(handle));
+            }
+        }
+    }
+}

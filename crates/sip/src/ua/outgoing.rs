@@ -1,0 +1,342 @@
+//! Our INVITE and the responses to all our requests (RFC 3261 §13.2, §9.1, §8.1.3).
+
+use super::call::{Call, Fork, Phase, Placed};
+use super::incoming::{record_routes, sdp};
+use super::session::Session;
+use super::{ALLOW, Client, Owner, Purpose, SUPPORTED, UserAgent};
+use crate::dialog::{Dialog, DialogId, Outgoing};
+use crate::message::multipart::session_description;
+use crate::message::text::inert;
+use crate::message::{Address, Essentials, Message, Name, Start, Uri, status};
+use crate::transaction::ClientStep;
+use crate::{CallHandle, EndCause, Event, Flow};
+use std::time::Instant;
+
+/// Most 2xx responses of different peers to one INVITE that are acknowledged.
+const MAX_FORKS: usize = 8;
+
+impl UserAgent {
+    pub(super) fn invite(
+        &mut self,
+        now: Instant,
+        handle: CallHandle,
+        to: &str,
+        from: &str,
+        path: Flow,
+        sdp: &[u8],
+    ) {
+        if self.calls.contains_key(&handle) {
+            return;
+        }
+        let target = Address::parse(to).map_or(to, |a| a.uri);
+        let from_address = Address::parse(from).ok().filter(|a| a.uri().is_some());
+        let refusal = match (Uri::parse(target), from_address) {
+            (None, _) => Some((416, "Bad Target URI")),
+            (_, None) => Some((400, "Bad From URI")),
+            _ if self.calls.len() >= self.config.max_calls => Some((503, "Too Many Calls")),
+            _ => None,
+        };
+        let tag = self.token();
+        let mut call = Call::new(Phase::Calling, tag.clone());
+        if let Some((code, reason)) = refusal {
+            self.calls.insert(handle, call);
+            return self.refused(handle, code, reason);
+        }
+        let display = from_address
+            .map(|a| if a.display.is_empty() { String::new() } else { format!("{} ", a.display) })
+            .unwrap_or_default();
+        let request = Outgoing {
+            uri: target.split('?').next().unwrap_or(target).to_owned(),
+            via: self.via(&path),
+            routes: Vec::new(),
+            from: format!("{display}<{}>;tag={tag}", from_address.map_or(from, |a| a.uri)),
+            to: format!("<{target}>"),
+            call_id: format!("{}{}", self.token(), self.token()),
+            cseq: 1,
+        };
+        let mut writer = request.writer("INVITE");
+        writer.header("Contact", self.contact(&path)).header("Allow", ALLOW).header("Supported", SUPPORTED);
+        if !self.config.user_agent.is_empty() {
+            writer.header("User-Agent", &self.config.user_agent);
+        }
+        let bytes = writer.finish_with("application/sdp", sdp);
+        let client = self.begin(now, path, request.clone(), "INVITE", bytes, Purpose::Invite(handle));
+        call.placed = Some(Placed { client, request, path, cancel_sent: false });
+        self.calls.insert(handle, call);
+    }
+
+    /// CANCEL, as soon as a provisional response has come (RFC 3261 §9.1).
+    pub(super) fn send_cancel(&mut self, now: Instant, handle: CallHandle) {
+        let Some(placed) = self.calls.get_mut(&handle).and_then(|c| c.placed.as_mut()) else { return };
+        let Some(client) = self.clients.get_mut(&placed.client) else { return };
+        if placed.cancel_sent || !client.machine.is_proceeding() {
+            return;
+        }
+        placed.cancel_sent = true;
+        client.machine.cancelled(now);
+        self.schedule.set(Owner::Client(placed.client), client.machine.deadline());
+        let (request, path) = (placed.request.clone(), placed.path);
+        let bytes = request.writer("CANCEL").finish();
+        self.begin(now, path, request, "CANCEL", bytes, Purpose::Nobody);
+    }
+
+    pub(super) fn response(
+        &mut self,
+        now: Instant,
+        path: Flow,
+        message: &Message<'_>,
+        found: &Essentials,
+        key: &str,
+    ) {
+        let Start::Response { status, reason } = message.start else { return };
+        let Some(&id) = self.client_keys.get(key) else { return };
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        // The branch is hard to guess, but a copy of our own request coming back must not pass for an answer.
+        if found.call_id != client.request.call_id || found.cseq != client.request.cseq {
+            return;
+        }
+        let step = client.machine.response(now, status);
+        self.schedule.set(Owner::Client(id), client.machine.deadline());
+        let purpose = client.purpose;
+        match step {
+            ClientStep::AckAgain => self.resend_ack(id),
+            ClientStep::AckAndPass => {
+                let to = message.text(Name::To).unwrap_or_default().into_owned();
+                let ack = Outgoing { to, ..client.request.clone() };
+                client.ack = Some(ack.writer("ACK").finish());
+                self.resend_ack(id);
+                self.answered(
+                    now,
+                    id,
+                    path,
+                    message,
+                    found,
+                    purpose,
+                    status,
+                    &String::from_utf8_lossy(reason),
+                );
+            }
+            ClientStep::Pass => self.answered(
+                now,
+                id,
+                path,
+                message,
+                found,
+                purpose,
+                status,
+                &String::from_utf8_lossy(reason),
+            ),
+            _ => {}
+        }
+    }
+
+    fn resend_ack(&mut self, id: u64) {
+        if let Some((path, Some(bytes))) = self.clients.get(&id).map(|c| (c.path, c.ack.clone())) {
+            self.send(path, bytes);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)] // the parts of one response
+    fn answered(
+        &mut self,
+        now: Instant,
+        id: u64,
+        path: Flow,
+        message: &Message<'_>,
+        found: &Essentials,
+        purpose: Purpose,
+        code: u16,
+        reason: &str,
+    ) {
+        match purpose {
+            Purpose::Invite(handle) if code < 200 => {
+                self.progress(now, handle, id, path, message, found, code)
+            }
+            Purpose::Invite(handle) if code < 300 => self.established(now, handle, id, path, message, found),
+            Purpose::Invite(handle) => self.refused(handle, code, &inert(reason)),
+            Purpose::Bye(handle) if code >= 200 => self.closed_by_bye(handle),
+            Purpose::Info(handle) | Purpose::Refresh(handle) if matches!(code, 408 | 481) => {
+                // RFC 5057 §5.1: these end the dialog.
+                self.lost(now, handle);
+            }
+            Purpose::Refresh(handle) if (200..300).contains(&code) => {
+                if let Some(session) = self.calls.get_mut(&handle).and_then(|c| c.session.as_mut()) {
+                    *session = Session::start(now, session.terms);
+                }
+                self.reschedule_call(handle);
+            }
+            // A challenge to a request inside a call is not answered, nor is any other refusal: the call goes on.
+            _ => {}
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)] // the parts of one response
+    fn progress(
+        &mut self,
+        now: Instant,
+        handle: CallHandle,
+        id: u64,
+        path: Flow,
+        message: &Message<'_>,
+        found: &Essentials,
+        code: u16,
+    ) {
+        let Some(call) = self.calls.get(&handle) else { return };
+        if call.phase == Phase::Cancelling {
+            return self.send_cancel(now, handle);
+        }
+        if code == 100 || call.phase != Phase::Calling {
+            return;
+        }
+        if !found.to_tag.is_empty()
+            && let Some(dialog) = self.clients.get(&id).and_then(|c| dialog_of(c, path, message, found))
+        {
+            self.set_dialog(handle, dialog);
+        }
+        let sdp = session_description(message).ok().and_then(sdp);
+        self.event(Event::Ringing { call: handle, status: code, sdp });
+    }
+
+    /// A 2xx to our INVITE: the first makes the session, copies get the ACK again, others (forks) ACK and BYE.
+    fn established(
+        &mut self,
+        now: Instant,
+        handle: CallHandle,
+        id: u64,
+        path: Flow,
+        message: &Message<'_>,
+        found: &Essentials,
+    ) {
+        let Some(client) = self.clients.get(&id) else { return };
+        if let Some(fork) = client.forks.iter().find(|f| f.tag == found.to_tag) {
+            let (path, ack) = (fork.path, fork.ack.clone());
+            return self.send(path, ack);
+        }
+        let first = client.forks.is_empty();
+        if client.forks.len() >= MAX_FORKS {
+            return;
+        }
+        let Some(mut dialog) = dialog_of(client, path, message, found) else { return };
+        let next = dialog.next_path(self.is_alive(&dialog.path));
+        let via = self.via(&next);
+        let ack = dialog.request(via, found.cseq).writer("ACK").finish();
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.forks.push(Fork { tag: found.to_tag.clone(), ack: ack.clone(), path: next });
+        }
+        self.send(next, ack);
+        let phase = self.calls.get(&handle).map(|c| c.phase);
+        if let (true, Some(phase @ (Phase::Calling | Phase::Cancelling))) = (first, phase) {
+            self.set_dialog(handle, dialog);
+            if let Some(call) = self.calls.get_mut(&handle) {
+                call.phase = Phase::Confirmed;
+            }
+            if phase == Phase::Cancelling {
+                // The answer crossed our CANCEL.
+                return self.send_bye(now, handle, None, EndCause::Cancelled);
+            }
+            let sdp = session_description(message).ok().and_then(sdp);
+            return self.event(Event::Answered { call: handle, sdp });
+        }
+        dialog.local_seq += 1;
+        let via = self.via(&next);
+        let request = dialog.request(via, dialog.local_seq);
+        let bytes = request.writer("BYE").finish();
+        self.begin(now, next, request, "BYE", bytes, Purpose::Nobody);
+    }
+
+    fn set_dialog(&mut self, handle: CallHandle, mut dialog: Dialog) {
+        let Some(call) = self.calls.get_mut(&handle) else { return };
+        if let Some(old) = call.dialog.take() {
+            self.dialogs.remove(&old.id);
+            // Requests may have gone in the early dialog (INFO): numbers go on from there.
+            dialog.local_seq = dialog.local_seq.max(old.local_seq);
+            if old.id == dialog.id {
+                dialog.remote_seq = old.remote_seq;
+            }
+        }
+        self.dialogs.insert(dialog.id.clone(), handle);
+        call.dialog = Some(dialog);
+    }
+
+    pub(super) fn refused(&mut self, handle: CallHandle, code: u16, reason: &str) {
+        let Some(call) = self.calls.get(&handle) else { return };
+        match call.phase {
+            Phase::Calling => {
+                let reason = if reason.is_empty() { status::reason(code) } else { reason };
+                self.event(Event::Refused { call: handle, status: code, reason: reason.to_owned() });
+                self.end(handle, EndCause::Refused);
+            }
+            Phase::Cancelling => self.end(handle, EndCause::Cancelled),
+            _ => {}
+        }
+    }
+
+    fn closed_by_bye(&mut self, handle: CallHandle) {
+        if let Some(Phase::Closing(cause)) = self.calls.get(&handle).map(|c| c.phase) {
+            self.end(handle, cause);
+        }
+    }
+
+    /// The peer does not know the dialog any more, or is gone.
+    fn lost(&mut self, now: Instant, handle: CallHandle) {
+        if self.calls.get(&handle).is_some_and(|c| matches!(c.phase, Phase::Confirmed | Phase::Accepted)) {
+            self.send_bye(now, handle, None, EndCause::Lost);
+        }
+    }
+
+    pub(super) fn client_timer(&mut self, now: Instant, id: u64) {
+        loop {
+            let Some(client) = self.clients.get_mut(&id) else { return };
+            let step = client.machine.timer(now);
+            self.schedule.set(Owner::Client(id), client.machine.deadline());
+            match step {
+                ClientStep::Send => {
+                    let (path, bytes) = (client.path, client.bytes.clone());
+                    self.send(path, bytes);
+                }
+                ClientStep::TimedOut => return self.client_failed(now, id, 408, "Request Timeout"),
+                ClientStep::Terminated => return self.forget_client(id),
+                _ => return,
+            }
+        }
+    }
+
+    fn forget_client(&mut self, id: u64) {
+        self.schedule.set(Owner::Client(id), None);
+        if let Some(client) = self.clients.remove(&id) {
+            self.client_keys.remove(&client.key);
+        }
+    }
+
+    /// No answer will come: as if the status had been received.
+    pub(super) fn client_failed(&mut self, now: Instant, id: u64, code: u16, reason: &str) {
+        let Some(purpose) = self.clients.get(&id).map(|c| c.purpose) else { return };
+        self.forget_client(id);
+        match purpose {
+            Purpose::Invite(handle) => self.refused(handle, code, reason),
+            Purpose::Bye(handle) => self.closed_by_bye(handle),
+            Purpose::Info(handle) | Purpose::Refresh(handle) => self.lost(now, handle),
+            Purpose::Nobody => {}
+        }
+    }
+}
+
+/// The dialog that a response to our INVITE makes (RFC 3261 §12.1.2).
+fn dialog_of(client: &Client, path: Flow, message: &Message<'_>, found: &Essentials) -> Option<Dialog> {
+    let request = &client.request;
+    let mut routes = record_routes(message);
+    routes.reverse();
+    let contact = super::incoming::contact_uri(message).ok().flatten();
+    let local_tag = Address::parse(&request.from).ok()?.tag()?.to_owned();
+    Some(Dialog {
+        id: DialogId { call_id: found.call_id.clone(), local_tag, remote_tag: found.to_tag.clone() },
+        local: request.from.clone(),
+        remote: message.text(Name::To)?.into_owned(),
+        local_seq: request.cseq,
+        remote_seq: None,
+        routes,
+        target: contact.unwrap_or_else(|| request.uri.clone()),
+        path: if path.transport.is_reliable() { path } else { Flow { remote: path.remote, ..client.path } },
+        nat: false,
+    })
+}
