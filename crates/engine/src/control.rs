@@ -1,45 +1,319 @@
 //! The control half of the engine: user agent, sessions, flows, ports.
-use crate::{ControlInput, ControlOutput, EngineConfig, PortPool};
+use crate::core::Core;
+use crate::session::{Session, refuse};
+use crate::slots::Slots;
+use crate::{ControlInput, ControlOutput, Dial, EngineConfig, LegId, PortPool, StreamId, TraceKind};
 use passline_flow::Program;
+use passline_identity::CallId;
 use passline_prompt::Library;
+use passline_sip::{CallHandle, Direction, Event, IncomingCall, UserAgent};
 use rand_chacha::ChaCha20Rng;
-use std::collections::VecDeque;
+use rand_core::SeedableRng;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
 /// All calls of one process, without their media.
 pub struct Control {
-    outputs: VecDeque<ControlOutput>,
+    core: Core,
+    sessions: BTreeMap<CallHandle, Session>,
+    /// Sessions by the instant at which they must be woken.
+    deadlines: BTreeSet<(Instant, CallHandle)>,
+    /// The entry of each session in `deadlines`.
+    deadline_of: BTreeMap<CallHandle, Instant>,
+    calls: BTreeMap<CallId, CallHandle>,
+    legs: BTreeMap<LegId, CallHandle>,
+    /// Names of calls by SIP Call-ID, for the trace.
+    names: BTreeMap<String, CallId>,
+    draining: bool,
+    drained_told: bool,
 }
 
 impl Control {
     /// A machine without calls. `rng` feeds tags, branches, call names, SSRCs and the flows; `ports` has its own.
     pub fn new(
         now: Instant,
-        config: EngineConfig,
+        mut config: EngineConfig,
         program: Arc<Program>,
         library: Arc<Library>,
         ports: PortPool,
-        rng: ChaCha20Rng,
+        mut rng: ChaCha20Rng,
     ) -> Self {
-        let _ = (now, config, program, library, ports, rng);
+        let _ = now;
+        config.sip.trace = config.trace;
+        // Room for calls that are over but whose transactions are not, and for a refusal to be spoken.
+        config.sip.max_calls = config.max_calls + config.max_calls / 4 + 64;
+        let sip = UserAgent::new(config.sip.clone(), ChaCha20Rng::from_rng(&mut rng));
         Control {
-            outputs: VecDeque::new(),
+            core: Core {
+                slots: Slots::new(config.shards, config.shard_capacity),
+                languages: languages(&library),
+                config,
+                sip,
+                program,
+                library,
+                ports,
+                rng,
+                outputs: VecDeque::new(),
+            },
+            sessions: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            deadline_of: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            legs: BTreeMap::new(),
+            names: BTreeMap::new(),
+            draining: false,
+            drained_told: false,
         }
     }
 
     /// Moves the machine; then drain [`poll`](Self::poll) and re-read [`deadline`](Self::deadline).
     pub fn handle(&mut self, now: Instant, input: ControlInput<'_>) {
-        let _ = (now, input);
+        match input {
+            ControlInput::Sip(passline_sip::Input::Command(_)) => {}
+            ControlInput::Sip(input) => self.core.sip.handle(now, input),
+            ControlInput::Media(event) => {
+                self.with_stream(now, event.stream(), |session, core| {
+                    session.media(now, core, event);
+                });
+            }
+            ControlInput::PortOpened(stream) => {
+                self.with_stream(now, stream, |session, core| session.port_opened(now, core));
+            }
+            ControlInput::PortFailed(stream) => {
+                self.with_stream(now, stream, |session, core| session.port_failed(now, core));
+            }
+            ControlInput::Answer { call, number, answer } => {
+                if let Some(handle) = self.calls.get(&call).copied() {
+                    self.with(now, handle, |session, core| {
+                        session.answer(now, core, number, answer);
+                    });
+                }
+            }
+            ControlInput::Dial(dial) => self.dial(now, dial),
+            ControlInput::Leg { leg, command } => {
+                if let Some(handle) = self.legs.get(&leg).copied() {
+                    self.with(now, handle, |session, core| session.steer(now, core, command));
+                }
+            }
+            ControlInput::Drain => {
+                self.draining = true;
+                self.core.sip.set_accepting(false);
+            }
+            ControlInput::HangUpAll => self.hang_up_all(now),
+            ControlInput::Reload { program, library } => {
+                self.core.languages = languages(&library);
+                self.core.program = program;
+                self.core.library = library;
+            }
+            ControlInput::Timer => {}
+        }
+        self.run_timers(now);
+        self.drain_sip(now);
+        if self.draining && !self.drained_told && self.sessions.is_empty() {
+            self.drained_told = true;
+            self.core.push(ControlOutput::Drained);
+        }
     }
 
     /// The next thing to do, until `None`.
     pub fn poll(&mut self) -> Option<ControlOutput> {
-        self.outputs.pop_front()
+        self.core.outputs.pop_front()
     }
 
     /// When to call [`handle`](Self::handle) with [`ControlInput::Timer`] at the latest.
     pub fn deadline(&self) -> Option<Instant> {
-        None
+        let session = self.deadlines.first().map(|(at, _)| *at);
+        [self.core.sip.deadline(), session].into_iter().flatten().min()
     }
+
+    /// Calls that are not over, in both directions.
+    pub fn calls(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// RTP port pairs not in use.
+    pub fn idle_ports(&self) -> usize {
+        self.core.ports.idle()
+    }
+
+    fn dial(&mut self, now: Instant, dial: Dial) {
+        let leg = dial.leg;
+        let handle = self.core.sip.next_call_handle();
+        if self.draining || self.sessions.len() >= self.core.config.max_calls {
+            let reason = "no further call is taken".to_owned();
+            self.core.leg(leg, crate::LegEvent::Refused { status: 503, reason });
+            self.core.leg(leg, crate::LegEvent::Ended(passline_sip::EndCause::Refused));
+            return;
+        }
+        if let Some(session) = Session::dial(now, &mut self.core, handle, dial) {
+            self.legs.insert(leg, handle);
+            self.insert(session);
+        }
+    }
+
+    fn incoming(&mut self, now: Instant, handle: CallHandle, info: IncomingCall) {
+        let full = self.sessions.len() >= self.core.config.max_calls;
+        if self.draining || full {
+            return refuse(now, &mut self.core, handle, 503);
+        }
+        let Some(flow) = self.core.program.entry(&info.number) else {
+            return refuse(now, &mut self.core, handle, 404);
+        };
+        let call = match self.names.get(&info.call_id) {
+            Some(call) if !self.calls.contains_key(call) => call.clone(),
+            _ => self.core.draw_call(),
+        };
+        if let Some(session) = Session::incoming(now, &mut self.core, handle, call, flow, info) {
+            self.insert(session);
+        }
+    }
+
+    fn insert(&mut self, session: Session) {
+        let handle = session.handle;
+        self.calls.insert(session.call.clone(), handle);
+        self.sessions.insert(handle, session);
+        self.reschedule(handle);
+    }
+
+    fn hang_up_all(&mut self, now: Instant) {
+        let handles: Vec<CallHandle> = self.sessions.keys().copied().collect();
+        for handle in handles {
+            self.with(now, handle, |session, core| {
+                session.hang_up(now, core, Some("shutting down"));
+            });
+        }
+    }
+
+    /// Hands out what the user agent says, and what it says to the answers, until it is silent.
+    fn drain_sip(&mut self, now: Instant) {
+        loop {
+            let batch: Vec<passline_sip::Output> = std::iter::from_fn(|| self.core.sip.poll()).collect();
+            if batch.is_empty() {
+                return;
+            }
+            self.name_calls(&batch);
+            for output in batch {
+                match output {
+                    passline_sip::Output::Event(event) => self.event(now, event),
+                    passline_sip::Output::Trace(trace) => self.trace(now, trace),
+                    other => self.core.push(ControlOutput::Sip(other)),
+                }
+            }
+        }
+    }
+
+    /// Names new calls before their INVITE is shown in the trace.
+    fn name_calls(&mut self, batch: &[passline_sip::Output]) {
+        if !self.core.config.trace {
+            return;
+        }
+        for output in batch {
+            if let passline_sip::Output::Event(Event::Incoming { info, .. }) = output
+                && self.core.program.entry(&info.number).is_some()
+                && self.sessions.len() < self.core.config.max_calls
+                && !self.names.contains_key(&info.call_id)
+            {
+                let call = self.core.draw_call();
+                self.names.insert(info.call_id.clone(), call);
+            }
+        }
+    }
+
+    fn trace(&mut self, now: Instant, trace: passline_sip::Trace) {
+        let call = self.names.get(&trace.call_id).cloned();
+        let passline_sip::Trace { direction, first_line, cseq, call_id, .. } = trace;
+        self.core.trace(now, call.as_ref(), || match direction {
+            Direction::In => TraceKind::SipIn { first_line, cseq, call_id },
+            Direction::Out => TraceKind::SipOut { first_line, cseq, call_id },
+        });
+    }
+
+    fn event(&mut self, now: Instant, event: Event) {
+        let handle = match &event {
+            Event::Incoming { call, .. }
+            | Event::Cancelled { call }
+            | Event::Confirmed { call, .. }
+            | Event::Reoffered { call, .. }
+            | Event::Info { call, .. }
+            | Event::Bye { call, .. }
+            | Event::Ringing { call, .. }
+            | Event::Answered { call, .. }
+            | Event::Refused { call, .. }
+            | Event::Ended { call, .. } => *call,
+        };
+        match event {
+            Event::Incoming { info, .. } => self.incoming(now, handle, *info),
+            event => self.with(now, handle, |session, core| session.event(now, core, event)),
+        }
+    }
+
+    fn with_stream(&mut self, now: Instant, stream: StreamId, act: impl FnOnce(&mut Session, &mut Core)) {
+        if let Some(handle) = self.core.slots.owner(stream) {
+            self.with(now, handle, act);
+        }
+    }
+
+    /// Lets a session act, then forgets it if it is over.
+    fn with(&mut self, now: Instant, handle: CallHandle, act: impl FnOnce(&mut Session, &mut Core)) {
+        let Some(session) = self.sessions.get_mut(&handle) else {
+            return;
+        };
+        act(session, &mut self.core);
+        if session.is_over() {
+            self.remove(now, handle);
+        } else {
+            self.reschedule(handle);
+        }
+    }
+
+    fn remove(&mut self, now: Instant, handle: CallHandle) {
+        if let Some(at) = self.deadline_of.remove(&handle) {
+            self.deadlines.remove(&(at, handle));
+        }
+        let Some(session) = self.sessions.remove(&handle) else {
+            return;
+        };
+        self.calls.remove(&session.call);
+        if let Some(leg) = session.leg_id() {
+            self.legs.remove(&leg);
+        }
+        if self.names.get(&session.sip_call_id) == Some(&session.call) {
+            self.names.remove(&session.sip_call_id);
+        }
+        let record = Box::new(session.into_record(now));
+        self.core.push(ControlOutput::Record(record));
+    }
+
+    fn reschedule(&mut self, handle: CallHandle) {
+        let next = self.sessions.get(&handle).and_then(Session::deadline);
+        let before = self.deadline_of.get(&handle).copied();
+        if next == before {
+            return;
+        }
+        if let Some(at) = before {
+            self.deadlines.remove(&(at, handle));
+            self.deadline_of.remove(&handle);
+        }
+        if let Some(at) = next {
+            self.deadlines.insert((at, handle));
+            self.deadline_of.insert(handle, at);
+        }
+    }
+
+    /// Wakes each session that is due, once.
+    fn run_timers(&mut self, now: Instant) {
+        if self.core.sip.deadline().is_some_and(|at| at <= now) {
+            self.core.sip.handle(now, passline_sip::Input::Timer);
+        }
+        let due: Vec<CallHandle> =
+            self.deadlines.iter().take_while(|(at, _)| *at <= now).map(|(_, handle)| *handle).collect();
+        for handle in due {
+            self.with(now, handle, |session, core| session.timer(now, core));
+        }
+    }
+}
+
+fn languages(library: &Library) -> Vec<String> {
+    library.languages().iter().map(ToString::to_string).collect()
 }

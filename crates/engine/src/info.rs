@@ -54,7 +54,8 @@ mod tests {
 
     #[test]
     fn both_spellings_and_both_types_are_read() {
-        let cases: [(&str, &str, Option<(char, Option<u32>)>); 12] = [
+        type Row = (&'static str, &'static str, Option<(char, Option<u32>)>);
+        let cases: [Row; 12] = [
             ("application/dtmf-relay", "Signal=5\nDuration=160", Some(('5', Some(160)))),
             ("application/dtmf-relay", "Signal= 5\r\nDuration= 160\r\n", Some(('5', Some(160)))),
             ("Application/DTMF-Relay; x=y", "signal=*\r\n", Some(('*', None))),

@@ -7,6 +7,7 @@
 
 mod config;
 mod control;
+mod core;
 mod id;
 mod info;
 mod input;
@@ -15,6 +16,7 @@ mod ports;
 mod record;
 mod session;
 mod shard;
+mod slots;
 
 pub use config::EngineConfig;
 pub use control::Control;

@@ -21,16 +21,9 @@ const TAKEN: Duration = Duration::from_secs(30);
 impl PortPool {
     /// All pairs (even, even + 1) that lie within `range`.
     pub fn new(range: RangeInclusive<u16>, rng: ChaCha20Rng) -> Self {
-        let free: Vec<u16> = range
-            .clone()
-            .filter(|port| port % 2 == 0 && *port != 0 && range.contains(&(port + 1)))
-            .collect();
-        PortPool {
-            total: free.len(),
-            free,
-            resting: VecDeque::new(),
-            rng,
-        }
+        let free: Vec<u16> =
+            range.clone().filter(|port| port % 2 == 0 && *port != 0 && range.contains(&(port + 1))).collect();
+        PortPool { total: free.len(), free, resting: VecDeque::new(), rng }
     }
 
     /// An even port, `None` if all are in use or resting.

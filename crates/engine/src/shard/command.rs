@@ -190,24 +190,16 @@ impl MediaShard {
                 live.retarget(now, remote_rtp, remote_rtcp, signalling, send, expect);
                 live.renegotiate(codec, payload_type, event_payload_type, event_receive_type);
             }),
-            ShardCommand::Play {
-                stream,
-                number,
-                script,
-            } => self.with(stream, |live| live.play(number, script)),
+            ShardCommand::Play { stream, number, script } => {
+                self.with(stream, |live| live.play(number, script))
+            }
             ShardCommand::Stop { stream } => self.with(stream, Live::stop),
-            ShardCommand::Info {
-                stream,
-                at,
-                digit,
-                duration_ms,
-            } => self.with(stream, |live| live.info(at, digit, duration_ms)),
-            ShardCommand::Press {
-                stream,
-                digit,
-                duration_ms,
-                method,
-            } => self.with(stream, |live| live.press(digit, duration_ms, method)),
+            ShardCommand::Info { stream, at, digit, duration_ms } => {
+                self.with(stream, |live| live.info(at, digit, duration_ms))
+            }
+            ShardCommand::Press { stream, digit, duration_ms, method } => {
+                self.with(stream, |live| live.press(digit, duration_ms, method))
+            }
             ShardCommand::Close { stream } => self.close(now, stream, sink),
         }
     }
@@ -229,9 +221,7 @@ impl MediaShard {
         if slot.live.is_some() {
             return;
         }
-        let phase = (0..PHASES)
-            .min_by_key(|phase| self.phases[*phase].len())
-            .unwrap_or(0);
+        let phase = (0..PHASES).min_by_key(|phase| self.phases[*phase].len()).unwrap_or(0);
         slot.generation = stream.generation;
         slot.live = Some(Box::new(Live::new(now, open, phase)));
         self.phases[phase].push(stream);
@@ -250,11 +240,7 @@ impl MediaShard {
         if let Some(at) = list.iter().position(|other| *other == stream) {
             list.swap_remove(at);
         }
-        self.events.push_back(MediaEvent::Closed {
-            stream,
-            statistics: Box::new(statistics),
-            foreign,
-        });
+        self.events.push_back(MediaEvent::Closed { stream, statistics: Box::new(statistics), foreign });
     }
 
     /// Longest time from a packet's arrival to the frame that plays it out at the earliest.

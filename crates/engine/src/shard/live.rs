@@ -73,12 +73,7 @@ impl Live {
         }
     }
 
-    pub(super) fn receive_rtcp(
-        &mut self,
-        at: Instant,
-        from: SocketAddr,
-        packet: &[u8],
-    ) -> Received {
+    pub(super) fn receive_rtcp(&mut self, at: Instant, from: SocketAddr, packet: &[u8]) -> Received {
         let known = from == self.remote_rtcp
             || self.rtcp_source == Some(from)
             || (self.lock.is_locked() && from.ip() == self.lock.destination().ip());
@@ -127,12 +122,8 @@ impl Live {
         // A full queue must not grow in the tick: digits wait in the stream for the next one.
         while events.len() + 4 < events.capacity() {
             match self.stream.poll_digit() {
-                Some(DigitOutput::Press(press)) => {
-                    events.push_back(MediaEvent::Digit { stream: id, press })
-                }
-                Some(DigitOutput::End(end)) => {
-                    events.push_back(MediaEvent::DigitEnd { stream: id, end })
-                }
+                Some(DigitOutput::Press(press)) => events.push_back(MediaEvent::Digit { stream: id, press }),
+                Some(DigitOutput::End(end)) => events.push_back(MediaEvent::DigitEnd { stream: id, end }),
                 None => break,
             }
         }
@@ -276,12 +267,7 @@ impl Live {
         event_payload_type: Option<u8>,
         event_receive_type: Option<u8>,
     ) {
-        self.stream.renegotiate(
-            codec,
-            payload_type,
-            event_payload_type,
-            event_receive_type,
-        );
+        self.stream.renegotiate(codec, payload_type, event_payload_type, event_receive_type);
     }
 
     /// Says goodbye by RTCP and gives the counters.

@@ -22,12 +22,7 @@ pub(crate) struct SourceLock {
 impl SourceLock {
     /// Not yet locked.
     pub(crate) fn new(now: Instant, negotiated: SocketAddr, signalling: IpAddr) -> Self {
-        SourceLock {
-            negotiated,
-            signalling,
-            since: now,
-            locked: None,
-        }
+        SourceLock { negotiated, signalling, since: now, locked: None }
     }
 
     /// Whether a packet from `from` may be looked at.

@@ -97,12 +97,7 @@ impl MediaShard {
         let capacity = config.capacity as usize;
         MediaShard {
             config,
-            slots: (0..capacity)
-                .map(|_| Slot {
-                    generation: 0,
-                    live: None,
-                })
-                .collect(),
+            slots: (0..capacity).map(|_| Slot { generation: 0, live: None }).collect(),
             phases: std::array::from_fn(|_| Vec::with_capacity(capacity)),
             next_tick: now,
             phase: 0,
@@ -176,15 +171,7 @@ impl MediaShard {
             let Some(live) = live(&mut self.slots, id) else {
                 continue;
             };
-            live.frame(
-                id,
-                scheduled,
-                late,
-                wall,
-                &mut self.out[..],
-                &mut self.events,
-                sink,
-            );
+            live.frame(id, scheduled, late, wall, &mut self.out[..], &mut self.events, sink);
             if live.has_finished() && self.spent.len() < self.spent.capacity() {
                 self.spent.push(id.slot);
             }
@@ -197,8 +184,7 @@ impl MediaShard {
         let (anchor, ntp) = self.wall;
         let elapsed = now.saturating_duration_since(anchor);
         let fraction = (u64::from(elapsed.subsec_nanos()) << 32) / 1_000_000_000;
-        ntp.wrapping_add(elapsed.as_secs() << 32)
-            .wrapping_add(fraction)
+        ntp.wrapping_add(elapsed.as_secs() << 32).wrapping_add(fraction)
     }
 }
 

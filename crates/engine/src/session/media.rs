@@ -1,0 +1,370 @@
+//! Ports, session descriptions and the stream of one call.
+use super::{Dialog, Session, Side};
+use crate::core::Core;
+use crate::{ControlOutput, OpenStream, ShardCommand, StreamId, info};
+use passline_rtp::codec::Codec;
+use passline_rtp::{DigitConfig, StreamConfig};
+use passline_sdp::{Agreement, Capabilities};
+use passline_sip::Command;
+use rand_core::Rng;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+/// Ports tried before a call is given up.
+const ATTEMPTS: u8 = 10;
+/// INFO digits taken in one second; nobody presses faster.
+const INFO_RATE: u8 = 25;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    /// The shell binds sockets.
+    Binding,
+    /// Sockets stand, no stream yet.
+    Bound,
+    /// The shard has the stream.
+    Live,
+    /// The shard was told to close it.
+    Closing,
+    /// Slot and port are given back.
+    Closed,
+}
+
+/// The media of one call.
+pub(crate) struct Media {
+    pub(super) stream: StreamId,
+    port: u16,
+    state: State,
+    attempts: u8,
+    caps: Capabilities,
+    agreement: Option<Agreement>,
+    codec: Codec,
+    signalling: IpAddr,
+    inband: bool,
+    /// Our offer is out (delayed offer, or a re-INVITE without one): the ACK brings the answer.
+    offered: bool,
+    /// The INVITE's offer, until the 200 goes.
+    offer: Option<Vec<u8>>,
+    /// Start of the running second and INFO digits in it.
+    info_window: Option<(Instant, u8)>,
+}
+
+impl Media {
+    /// Draws slot and port and asks for sockets; `None` if one of them is used up.
+    pub(super) fn new(
+        now: Instant,
+        core: &mut Core,
+        owner: passline_sip::CallHandle,
+        signalling: IpAddr,
+        events: bool,
+        inband: bool,
+    ) -> Option<Media> {
+        let stream = core.slots.take(owner)?;
+        let Some(port) = core.ports.take(now) else {
+            core.slots.give_back(stream);
+            return None;
+        };
+        core.push(ControlOutput::OpenPort { stream, port });
+        // 62 bits: some peers read the origin line's numbers as signed.
+        let session_id = core.rng.next_u64() >> 2;
+        let mut caps = Capabilities::new(core.config.media_address, port, session_id);
+        caps.codecs = core.config.codecs.iter().map(|codec| sdp_codec(*codec)).collect();
+        caps.events = events;
+        Some(Media {
+            stream,
+            port,
+            state: State::Binding,
+            attempts: 1,
+            caps,
+            agreement: None,
+            codec: Codec::default(),
+            signalling,
+            inband,
+            offered: false,
+            offer: None,
+            info_window: None,
+        })
+    }
+
+    /// Keeps the INVITE's offer: the answer names a port that is only certain once it is bound.
+    pub(super) fn with_offer(mut self, offer: Option<Vec<u8>>) -> Media {
+        self.offer = offer;
+        self
+    }
+
+    pub(super) fn take_offer(&mut self) -> Option<Vec<u8>> {
+        self.offer.take()
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.state == State::Closed
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.state == State::Live
+    }
+
+    pub(super) fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    /// Whether the peer takes telephone-event.
+    pub(super) fn events(&self) -> bool {
+        self.agreement.as_ref().is_some_and(|agreement| agreement.event_payload_type.is_some())
+    }
+
+    /// The sockets stand; false if the call is already leaving.
+    pub(super) fn bound(&mut self) -> bool {
+        if self.state == State::Binding {
+            self.state = State::Bound;
+            return true;
+        }
+        false
+    }
+
+    /// The port is taken by somebody else: tries another. False if there is none.
+    pub(super) fn port_failed(&mut self, now: Instant, core: &mut Core) -> bool {
+        core.ports.failed(now, self.port);
+        let next = if self.attempts < ATTEMPTS { core.ports.take(now) } else { None };
+        let Some(port) = next else {
+            core.slots.give_back(self.stream);
+            self.state = State::Closed;
+            return false;
+        };
+        self.attempts += 1;
+        self.port = port;
+        self.caps.rtp_port = port;
+        core.push(ControlOutput::OpenPort { stream: self.stream, port });
+        true
+    }
+
+    /// Answers an offer without opening anything.
+    pub(super) fn answer(&mut self, offer: &[u8]) -> Result<Vec<u8>, passline_sdp::Refusal> {
+        let (answer, agreement) = passline_sdp::answer(offer, &self.caps)?;
+        self.agreement = Some(agreement);
+        Ok(answer)
+    }
+
+    /// Our own offer.
+    pub(super) fn offer(&mut self) -> Vec<u8> {
+        self.offered = true;
+        passline_sdp::offer(&self.caps)
+    }
+
+    /// Whether an answer of the peer is awaited.
+    pub(super) fn awaits_answer(&self) -> bool {
+        self.offered
+    }
+
+    /// Takes the peer's answer to our offer.
+    pub(super) fn accept(&mut self, answer: &[u8]) -> Result<(), passline_sdp::Refusal> {
+        self.offered = false;
+        self.agreement = Some(passline_sdp::accept(answer, &self.caps)?);
+        Ok(())
+    }
+
+    /// Opens the agreed stream. `send`: packets may leave at once.
+    pub(super) fn open(&mut self, core: &mut Core, send: bool, tap: bool) {
+        let Some(agreement) = self.agreement.clone().filter(|_| self.state == State::Bound) else {
+            return;
+        };
+        self.codec = Codec::from_name(&agreement.codec).unwrap_or_default();
+        let config = StreamConfig {
+            codec: self.codec,
+            payload_type: agreement.payload_type,
+            event_payload_type: agreement.event_payload_type,
+            event_receive_type: agreement.event_receive_type,
+            ptime_ms: agreement.ptime,
+            digits: DigitConfig {
+                events: agreement.event_receive_type.or(agreement.event_payload_type).is_some(),
+                inband: self.inband,
+                info: true,
+            },
+            ssrc: core.rng.next_u32(),
+            first_sequence: (core.rng.next_u32() >> 16) as u16,
+            first_timestamp: core.rng.next_u32(),
+            // RFC 7022 §4.2: short-term, 96 random bits.
+            cname: format!("{:016x}{:08x}", core.rng.next_u64(), core.rng.next_u32()),
+        };
+        let open = OpenStream {
+            config,
+            remote_rtp: agreement.remote_rtp,
+            remote_rtcp: agreement.remote_rtcp,
+            rtcp_mux: agreement.rtcp_mux,
+            signalling: self.signalling,
+            send: send && !agreement.on_hold(),
+            expect: agreement.direction.receives(),
+            media_timeout: core.config.media_timeout,
+            tap,
+        };
+        self.state = State::Live;
+        self.shard(core, |stream| ShardCommand::Open { stream, open: Box::new(open) });
+    }
+
+    /// The ACK has come: packets may leave.
+    pub(super) fn enable(&mut self, core: &mut Core) {
+        let on_hold = self.agreement.as_ref().is_none_or(Agreement::on_hold);
+        if self.is_live() && !on_hold {
+            self.shard(core, |stream| ShardCommand::SendEnabled { stream, enabled: true });
+        }
+    }
+
+    /// A new agreement of a running stream.
+    fn retarget(&mut self, core: &mut Core) {
+        let Some(agreement) = self.agreement.clone().filter(|_| self.is_live()) else {
+            return;
+        };
+        let (codec, signalling) = (self.codec, self.signalling);
+        self.shard(core, |stream| ShardCommand::Retarget {
+            stream,
+            remote_rtp: agreement.remote_rtp,
+            remote_rtcp: agreement.remote_rtcp,
+            signalling,
+            send: !agreement.on_hold(),
+            expect: agreement.direction.receives(),
+            payload_type: agreement.payload_type,
+            codec,
+            event_payload_type: agreement.event_payload_type,
+            event_receive_type: agreement.event_receive_type,
+        });
+    }
+
+    /// What a re-INVITE may change: all but the codec, in which a prompt may be under way.
+    fn narrow(&mut self) {
+        self.caps.session_version += 1;
+        if self.is_live() {
+            self.caps.codecs = vec![sdp_codec(self.codec)];
+        }
+    }
+
+    pub(super) fn shard(&self, core: &mut Core, command: impl FnOnce(StreamId) -> ShardCommand) {
+        core.push(ControlOutput::Shard {
+            shard: usize::from(self.stream.shard),
+            command: command(self.stream),
+        });
+    }
+
+    /// Closes what is open. Slot and port come back when the shard says so.
+    pub(super) fn close(&mut self, now: Instant, core: &mut Core) {
+        match self.state {
+            State::Live => {
+                self.state = State::Closing;
+                self.shard(core, |stream| ShardCommand::Close { stream });
+            }
+            State::Binding | State::Bound => {
+                core.push(ControlOutput::ClosePort(self.stream));
+                self.release(now, core);
+            }
+            State::Closing | State::Closed => {}
+        }
+    }
+
+    /// The shard has closed the stream.
+    pub(super) fn closed(&mut self, now: Instant, core: &mut Core) {
+        if self.state == State::Closing {
+            self.release(now, core);
+        }
+    }
+
+    fn release(&mut self, now: Instant, core: &mut Core) {
+        let quarantine = core.config.port_quarantine;
+        core.ports.give_back(now, self.port, quarantine);
+        core.slots.give_back(self.stream);
+        self.state = State::Closed;
+    }
+
+    /// Counts an INFO digit; false if there are too many.
+    fn admit_info(&mut self, now: Instant) -> bool {
+        match &mut self.info_window {
+            Some((start, count)) if now.saturating_duration_since(*start) < Duration::from_secs(1) => {
+                *count = count.saturating_add(1);
+                *count <= INFO_RATE
+            }
+            window => {
+                *window = Some((now, 1));
+                true
+            }
+        }
+    }
+}
+
+impl Session {
+    /// The shell has bound the sockets.
+    pub(crate) fn port_opened(&mut self, now: Instant, core: &mut Core) {
+        if !self.media.bound() {
+            return;
+        }
+        match self.side {
+            Side::Flow(_) => self.accept(now, core),
+            Side::Leg(_) => self.invite(now, core),
+        }
+    }
+
+    /// The shell could not bind them.
+    pub(crate) fn port_failed(&mut self, now: Instant, core: &mut Core) {
+        if self.media.state != State::Binding || self.media.port_failed(now, core) {
+            return;
+        }
+        self.draft.outcome("no_port");
+        if self.is_leg() {
+            self.refused(core, 0, "no RTP port could be bound".to_owned());
+            self.ended(now, core, passline_sip::EndCause::Refused);
+        } else {
+            self.reject(now, core, 503, None);
+        }
+    }
+
+    /// A re-INVITE or UPDATE: hold, resume, new address.
+    pub(super) fn reoffered(&mut self, now: Instant, core: &mut Core, sdp: Option<Vec<u8>>) {
+        let call = self.handle;
+        if self.dialog != Dialog::Confirmed {
+            core.sip(now, Command::RejectReinvite { call, status: 488, reason: None });
+            return;
+        }
+        let before = self.media.caps.clone();
+        self.media.narrow();
+        let Some(offer) = sdp else {
+            let sdp = self.media.offer();
+            core.sip(now, Command::AcceptReinvite { call, sdp });
+            return;
+        };
+        match self.media.answer(&offer) {
+            Ok(sdp) => {
+                core.sip(now, Command::AcceptReinvite { call, sdp });
+                self.media.retarget(core);
+            }
+            Err(refusal) => {
+                self.media.caps = before;
+                core.sip(now, Command::RejectReinvite { call, status: refusal.status, reason: None });
+            }
+        }
+    }
+
+    /// The answer to our offer in a re-INVITE without one.
+    pub(super) fn reanswered(&mut self, core: &mut Core, sdp: &[u8]) {
+        let before = self.media.agreement.clone();
+        match self.media.accept(sdp) {
+            Ok(()) => self.media.retarget(core),
+            // The session goes on as it was; to end it for a bad answer would help nobody.
+            Err(_) => self.media.agreement = before,
+        }
+    }
+
+    /// An INFO request: a digit, or nothing.
+    pub(super) fn info(&mut self, now: Instant, core: &mut Core, content_type: &str, body: &[u8]) {
+        let Some((digit, duration_ms)) = info::parse(content_type, body) else {
+            return;
+        };
+        if self.media.is_live() && self.media.admit_info(now) {
+            self.media.shard(core, |stream| ShardCommand::Info { stream, at: now, digit, duration_ms });
+        }
+    }
+}
+
+fn sdp_codec(codec: Codec) -> passline_sdp::Codec {
+    let info = codec.info();
+    passline_sdp::Codec {
+        name: info.name.to_owned(),
+        payload_type: info.payload_type,
+        clock_rate: info.clock_rate,
+    }
+}
