@@ -16,20 +16,12 @@ pub struct Codec {
 impl Codec {
     /// PCMU, payload type 0 (RFC 3551).
     pub fn pcmu() -> Self {
-        Codec {
-            name: "PCMU".into(),
-            payload_type: 0,
-            clock_rate: 8000,
-        }
+        Codec { name: "PCMU".into(), payload_type: 0, clock_rate: 8000 }
     }
 
     /// PCMA, payload type 8 (RFC 3551).
     pub fn pcma() -> Self {
-        Codec {
-            name: "PCMA".into(),
-            payload_type: 8,
-            clock_rate: 8000,
-        }
+        Codec { name: "PCMA".into(), payload_type: 8, clock_rate: 8000 }
     }
 }
 
@@ -157,9 +149,6 @@ pub struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(status: u16, sentence: impl Into<String>) -> Self {
-        Refusal {
-            status,
-            sentence: sentence.into(),
-        }
+        Refusal { status, sentence: sentence.into() }
     }
 }

@@ -1,0 +1,175 @@
+//! Offer/answer (RFC 3264): choices, not text.
+
+use crate::agreement::{Agreement, Capabilities, Codec, Direction, Refusal};
+use crate::body;
+use crate::describe::{Audio, Description};
+use crate::media::{Format, Profile, Section};
+
+/// The payload type of telephone-event in our offers, unless a codec of ours has it.
+const EVENT_PAYLOAD_TYPE: u8 = 101;
+
+/// Answers an offer: the answer's octets and what was agreed.
+///
+/// Every media line is answered in order: the first audio line that can be agreed on with our address, all others
+/// with port 0 (RFC 3264 §6). The codec is the first of the offerer's that we have.
+///
+/// # Errors
+/// [`Refusal`] with the SIP status (400 or 488) and a plain sentence.
+pub fn answer(offer: &[u8], caps: &Capabilities) -> Result<(Vec<u8>, Agreement), Refusal> {
+    let session = body::parse(offer)?;
+    let mut description = Description::new(caps);
+    let mut agreed: Option<Agreement> = None;
+    let mut refusal: Option<Refusal> = None;
+    for section in Section::all(&session) {
+        let result = match agreed {
+            Some(_) => None,
+            None => {
+                agree(section, caps).map_err(|reason| refusal = Some(prefer(refusal.take(), reason))).ok()
+            }
+        };
+        match result {
+            Some(agreement) => {
+                let codec = caps.codecs.iter().find(|codec| codec.name == agreement.codec);
+                description.audio(Audio {
+                    proto: &section.media.proto,
+                    codecs: codec.map(|codec| (agreement.payload_type, codec)).into_iter().collect(),
+                    event: agreement.event_receive_type,
+                    direction: agreement.direction,
+                    rtcp_mux: agreement.rtcp_mux,
+                });
+                agreed = Some(agreement);
+            }
+            None => description.refused(section.media),
+        }
+    }
+    match agreed {
+        Some(agreement) => Ok((description.finish(), agreement)),
+        None => Err(refusal.unwrap_or_else(|| Refusal::new(488, "No audio was offered."))),
+    }
+}
+
+/// Our own offer: all our codecs, telephone-event, both directions.
+pub fn offer(caps: &Capabilities) -> Vec<u8> {
+    let mut description = Description::new(caps);
+    description.audio(Audio {
+        proto: "RTP/AVP",
+        codecs: caps.codecs.iter().map(|codec| (codec.payload_type, codec)).collect(),
+        event: caps.events.then(|| event_payload_type(caps)),
+        direction: Direction::SendRecv,
+        rtcp_mux: false,
+    });
+    description.finish()
+}
+
+/// What the answer to our [`offer`] agreed on.
+///
+/// # Errors
+/// [`Refusal`] with the SIP status (400 or 488) and a plain sentence.
+pub fn accept(answer: &[u8], caps: &Capabilities) -> Result<Agreement, Refusal> {
+    let session = body::parse(answer)?;
+    let section =
+        Section::all(&session).next().ok_or_else(|| Refusal::new(400, "The answer has no media line."))?;
+    if section.media.port == 0 {
+        return Err(Refusal::new(488, "The other side refused our audio."));
+    }
+    let mut agreement = agree(section, caps)?;
+    // We listen on the payload type that we offered, whatever the answer calls its own (RFC 3264 §6.1).
+    if agreement.event_payload_type.is_some() {
+        agreement.event_receive_type = Some(event_payload_type(caps));
+    }
+    Ok(agreement)
+}
+
+/// The first free payload type from 101 up.
+fn event_payload_type(caps: &Capabilities) -> u8 {
+    (EVENT_PAYLOAD_TYPE..=127)
+        .find(|&number| caps.codecs.iter().all(|codec| codec.payload_type != number))
+        .unwrap_or(EVENT_PAYLOAD_TYPE)
+}
+
+/// What can be agreed on in one section.
+fn agree(section: Section<'_>, caps: &Capabilities) -> Result<Agreement, Refusal> {
+    if !section.is_live_audio() {
+        return Err(Refusal::new(488, "No audio was offered."));
+    }
+    match section.profile() {
+        Profile::Plain => {}
+        Profile::Secure => {
+            let sentence = format!(
+                "Only encrypted audio ({}) was offered, which is not supported yet.",
+                section.media.proto
+            );
+            return Err(Refusal::new(488, sentence));
+        }
+        Profile::Other => {
+            let sentence = format!("Audio was offered over {} and not over RTP.", section.media.proto);
+            return Err(Refusal::new(488, sentence));
+        }
+    }
+    let formats = section.formats();
+    let (format, codec) = formats
+        .iter()
+        .find_map(|format| Some((format, ours(format, caps)?)))
+        .ok_or_else(|| no_common_codec(&formats, caps))?;
+    let remote_rtp = section.rtp().ok_or_else(|| {
+        Refusal::new(488, "The audio line has no usable address: an IP address of one host is needed.")
+    })?;
+    let event = formats
+        .iter()
+        .find(|format| {
+            format.name.eq_ignore_ascii_case("telephone-event") && format.clock_rate == codec.clock_rate
+        })
+        .filter(|_| caps.events)
+        .map(|format| format.payload_type);
+    let rtcp_mux = section.rtcp_mux();
+    Ok(Agreement {
+        codec: codec.name.clone(),
+        payload_type: format.payload_type,
+        clock_rate: codec.clock_rate,
+        event_payload_type: event,
+        event_receive_type: event,
+        remote_rtp,
+        remote_rtcp: match rtcp_mux {
+            true => remote_rtp,
+            false => section.rtcp(remote_rtp),
+        },
+        ptime: match section.maxptime() {
+            Some(longest) if longest < caps.ptime => longest.max(10),
+            _ => caps.ptime,
+        },
+        direction: section.direction().mirrored(),
+        rtcp_mux,
+    })
+}
+
+fn ours<'a>(format: &Format, caps: &'a Capabilities) -> Option<&'a Codec> {
+    caps.codecs.iter().find(|codec| {
+        codec.name.eq_ignore_ascii_case(&format.name)
+            && codec.clock_rate == format.clock_rate
+            && format.channels <= 1
+    })
+}
+
+fn no_common_codec(formats: &[Format], caps: &Capabilities) -> Refusal {
+    let names = |list: Vec<&str>| match list.len() {
+        0 => "none".to_owned(),
+        _ => list.join(", "),
+    };
+    let theirs: Vec<&str> = formats
+        .iter()
+        .filter(|format| !format.name.eq_ignore_ascii_case("telephone-event"))
+        .map(|format| format.name.as_str())
+        .take(12)
+        .collect();
+    let ours = caps.codecs.iter().map(|codec| codec.name.as_str()).collect();
+    let sentence = format!("No common codec: offered {}, supported {}.", names(theirs), names(ours));
+    Refusal::new(488, sentence)
+}
+
+/// The reason worth telling: what hindered audio, before that something was not audio.
+fn prefer(before: Option<Refusal>, now: Refusal) -> Refusal {
+    match before {
+        Some(before) if before.sentence != "No audio was offered." => before,
+        _ => now,
+    }
+}
