@@ -27,8 +27,12 @@ pub(crate) const WHOLE_PAUSE_MS: usize = 200;
 /// Between the clips of one spelled character: "capital", "M", "as in Mike".
 const WITHIN_CHARACTER_MS: usize = 80;
 
+/// Least silence before a part of a secret, also at the beginning of a script: it stands apart from the sentence before
+/// it, and [`crate::Transcript`] does not take the number of a menu for a part.
+pub(crate) const LEAD_MS: usize = 300;
+
 /// Between public digits.
-const DIGIT_PAUSE_MS: usize = 150;
+pub(crate) const DIGIT_PAUSE_MS: usize = 150;
 
 /// A phrase cannot be said. Prints no part of a secret.
 #[derive(Clone, PartialEq, Eq)]
@@ -87,15 +91,15 @@ struct Renderer<'a> {
     codec: Codec,
     rate: Rate,
     segments: Vec<Segment>,
-    /// The last item was a part of a secret, so that a pause follows the rate.
+    /// The last item but pauses was a part of a secret, so that the next pause follows the rate.
     after_secret: bool,
 }
 
 impl Renderer<'_> {
     fn item(&mut self, item: &Item) -> Result<(), MissingClip> {
         let secret = matches!(item, Item::Whole(_) | Item::Spelled(_));
-        if secret && self.after_secret {
-            self.pause(self.scaled(SPELLED_PAUSE_MS));
+        if secret {
+            self.pause_at_least(self.scaled(if self.after_secret { SPELLED_PAUSE_MS } else { LEAD_MS }));
         }
         match item {
             Item::Prompt(id) => self.clip(&id.0, Rate::Normal)?,
@@ -116,7 +120,9 @@ impl Renderer<'_> {
             Item::Whole(part) => self.whole(part.expose())?,
             Item::Spelled(part) => self.spelled(part.expose())?,
         }
-        self.after_secret = secret;
+        if !matches!(item, Item::Pause(_)) {
+            self.after_secret = secret;
+        }
         Ok(())
     }
 
@@ -196,6 +202,15 @@ impl Renderer<'_> {
             _ if samples > 0 => self.segments.push(Segment::Silence(samples as u32)),
             _ => {}
         }
+    }
+
+    /// Makes the pause before what follows this long.
+    fn pause_at_least(&mut self, samples: usize) {
+        let pause = match self.segments.last() {
+            Some(Segment::Silence(pause)) => *pause as usize,
+            _ => 0,
+        };
+        self.pause(samples.saturating_sub(pause));
     }
 
     /// Samples of `ms` at the phrase's rate.
@@ -283,8 +298,8 @@ mod tests {
     fn a_word_is_said_and_then_spelled() {
         let items = vec![Item::Whole(secret("Maple")), Item::Pause(800), Item::Spelled(secret("Ma"))];
         let text = script("en", items, Rate::Normal);
-        let want = ["word_maple", "800", "capital", "80", "letter_m", "80", "code_m"];
-        assert_eq!(text.split(' ').take(7).collect::<Vec<_>>(), want);
+        let want = ["300", "word_maple", "800", "capital", "80", "letter_m", "80", "code_m"];
+        assert_eq!(text.split(' ').take(8).collect::<Vec<_>>(), want);
         assert!(text.ends_with("small 80 letter_a 80 code_a"), "{text}");
     }
 
@@ -296,7 +311,7 @@ mod tests {
             let ms = |ms: usize| ms * MS * 100 / percent(rate);
             let mut starts = vec![0];
             let mut at = 0;
-            for segment in &script.segments {
+            for segment in &script.segments[1..] {
                 at += segment.samples();
                 if let Segment::Silence(samples) = segment {
                     let samples = *samples as usize;
@@ -318,9 +333,24 @@ mod tests {
         let items = vec![Item::Whole(secret("4K8")), Item::Spelled(secret("4")), Item::Pause(100)];
         assert_eq!(
             script("en", items.clone(), Rate::Normal),
-            "digit_4 200 letter_k 200 digit_8 500 digit_4 100"
+            "300 digit_4 200 letter_k 200 digit_8 500 digit_4 100"
         );
-        assert_eq!(script("en", items, Rate::Slow), "digit_4 250 letter_k 250 digit_8 625 digit_4 125");
+        assert_eq!(script("en", items, Rate::Slow), "375 digit_4 250 letter_k 250 digit_8 625 digit_4 125");
+    }
+
+    #[test]
+    fn secrets_stand_apart_from_what_is_before_them() {
+        let items = vec![
+            Item::Prompt("welcome".into()),
+            Item::Spelled(secret("4")),
+            Item::Pause(100),
+            Item::Whole(secret("8")),
+            Item::Prompt("welcome".into()),
+            Item::Pause(100),
+            Item::Whole(secret("8")),
+        ];
+        let want = "welcome 300 digit_4 500 digit_8 welcome 300 digit_8";
+        assert_eq!(script("en", items, Rate::Normal), want);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Writes down a password as a caller would who hears it.
 use crate::{
     matcher::Heard,
-    render::{SPELLED_PAUSE_MS, WHOLE_PAUSE_MS},
+    render::{DIGIT_PAUSE_MS, LEAD_MS, SPELLED_PAUSE_MS, WHOLE_PAUSE_MS},
 };
 use passline_identity::Secret;
 use zeroize::Zeroizing;
@@ -9,6 +9,9 @@ use zeroize::Zeroizing;
 /// Characters that follow each other faster than this are said as a whole, slower ones are spelled: the pauses of
 /// [`crate::Library::render`] lie on both sides of it at each rate.
 const SPELLED_GAP_MS: u64 = ((WHOLE_PAUSE_MS * 100 / 65 + SPELLED_PAUSE_MS) / 2) as u64;
+
+/// A digit that follows a sentence, or such a digit, faster than this belongs to the sentence ("press 1").
+const PUBLIC_GAP_MS: u64 = ((DIGIT_PAUSE_MS + LEAD_MS) / 2) as u64;
 
 /// The parts of a spoken password, from the clips that were heard.
 ///
@@ -18,7 +21,7 @@ const SPELLED_GAP_MS: u64 = ((WHOLE_PAUSE_MS * 100 / 65 + SPELLED_PAUSE_MS) / 2)
 /// * Repetitions: the same part again without a hyphen between replaces the one before, and parts that repeat in a
 ///   cycle (everything said twice or more) count once. When the caller presses a key that repeats, say so, since a
 ///   password may hold a part twice: [`Transcript::restart`] after `0`, [`Transcript::back`] after `7`.
-/// * Clips that broke off are left out.
+/// * Clips that broke off are left out, and so are digits that belong to a sentence, such as the keys of a menu.
 #[derive(Default)]
 pub struct Transcript {
     parts: Vec<Part>,
@@ -29,6 +32,8 @@ pub struct Transcript {
     held: Option<(char, u64)>,
     /// When the last character of something said as a whole ended.
     quick: Option<u64>,
+    /// When the last clip that is no part of a secret ended, if nothing came after it.
+    public: Option<u64>,
     /// The last thing heard was a hyphen between parts.
     separated: bool,
     rewound: bool,
@@ -69,14 +74,18 @@ impl Transcript {
             self.clip(heard.name(), heard.at_ms, heard.until_ms);
         } else {
             self.capital = None;
+            self.public = None;
         }
     }
 
     fn clip(&mut self, name: &str, at_ms: u64, until_ms: u64) {
         let follows = |end: u64| at_ms.saturating_sub(end) < SPELLED_GAP_MS;
         let quick = self.quick.take().is_some_and(follows) || self.held.is_some_and(|(_, end)| follows(end));
+        let public = self.public.take().is_some_and(|end| at_ms.saturating_sub(end) < PUBLIC_GAP_MS);
         let single = |prefix: &str| name.strip_prefix(prefix).and_then(|rest| rest.chars().next());
-        if let Some(word) = name.strip_prefix("word_") {
+        if public && self.capital.is_none() && single("digit_").or(single("letter_")).is_some() {
+            self.public = Some(until_ms);
+        } else if let Some(word) = name.strip_prefix("word_") {
             self.close();
             self.current.whole.push_str(word);
         } else if name == "capital" || name == "small" {
@@ -105,6 +114,7 @@ impl Transcript {
             }
         } else if single("code_").is_none() {
             self.close();
+            self.public = Some(until_ms);
         }
     }
 
@@ -175,6 +185,7 @@ impl Transcript {
             capital: None,
             held: self.held,
             quick: None,
+            public: None,
             separated: self.separated,
             rewound: self.rewound,
         };
@@ -281,6 +292,13 @@ mod tests {
         );
         assert_eq!(password(&text), "3KT-44");
         assert_eq!(password(&spelled("444-444")), "444-444");
+    }
+
+    #[test]
+    fn digits_of_sentences_are_no_parts() {
+        let menu = "for_new_password digit_1 to_unlock digit_2 150 digit_3 2000 number_21 number_thousand digit_3 900 ";
+        assert_eq!(password(&format!("{menu} intro 300 {} outro digit_1", spelled("48"))), "48");
+        assert_eq!(password(menu), "");
     }
 
     #[test]
