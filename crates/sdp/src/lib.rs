@@ -10,6 +10,8 @@ mod body;
 mod describe;
 mod media;
 mod negotiate;
+mod observe;
 
 pub use agreement::{Agreement, Capabilities, Codec, Direction, Refusal};
 pub use negotiate::{accept, answer, offer};
+pub use observe::{Announced, observe};
