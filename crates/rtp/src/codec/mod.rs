@@ -60,18 +60,12 @@ impl Codec {
 
     /// The codec with this encoding name (any case), `None` if unknown.
     pub fn from_name(name: &str) -> Option<Codec> {
-        CODECS
-            .iter()
-            .find(|info| info.name.eq_ignore_ascii_case(name))
-            .map(|info| info.codec)
+        CODECS.iter().find(|info| info.name.eq_ignore_ascii_case(name)).map(|info| info.codec)
     }
 
     /// The codec of a static payload type (RFC 3551), `None` if unknown.
     pub fn from_static(payload_type: u8) -> Option<Codec> {
-        CODECS
-            .iter()
-            .find(|info| info.payload_type == payload_type)
-            .map(|info| info.codec)
+        CODECS.iter().find(|info| info.payload_type == payload_type).map(|info| info.codec)
     }
 }
 
@@ -83,10 +77,7 @@ mod tests {
     fn rows_stand_where_the_codec_looks_for_them() {
         for info in CODECS {
             assert_eq!(info.codec.info().name, info.name);
-            assert_eq!(
-                Codec::from_name(&info.name.to_lowercase()),
-                Some(info.codec)
-            );
+            assert_eq!(Codec::from_name(&info.name.to_lowercase()), Some(info.codec));
             assert_eq!(Codec::from_static(info.payload_type), Some(info.codec));
         }
         assert_eq!(Codec::from_name("opus"), None);
@@ -131,10 +122,7 @@ mod tests {
     fn silence_is_nearly_zero_and_lengths_are_the_shorter() {
         for info in CODECS {
             let mut samples = [99i16; 4];
-            assert_eq!(
-                info.codec.decode(&[info.codec.silence(); 9], &mut samples),
-                4
-            );
+            assert_eq!(info.codec.decode(&[info.codec.silence(); 9], &mut samples), 4);
             assert!(samples.iter().all(|s| s.abs() <= 8));
             assert_eq!(info.codec.encode(&samples, &mut [0u8; 3]), 3);
         }

@@ -36,11 +36,8 @@ const fn expand(octet: u8) -> i16 {
 }
 
 fn compress(linear: i16) -> u8 {
-    let (sign, magnitude) = if linear < 0 {
-        (0x00, (!linear as u16) >> 4)
-    } else {
-        (0x80, (linear as u16) >> 4)
-    };
+    let (sign, magnitude) =
+        if linear < 0 { (0x00, (!linear as u16) >> 4) } else { (0x80, (linear as u16) >> 4) };
     let code = if magnitude < 32 {
         magnitude
     } else {
@@ -70,15 +67,9 @@ mod tests {
 
     #[test]
     fn decodes_the_values_of_g711() {
-        for (octet, linear) in [
-            (0xD5, 8),
-            (0x55, -8),
-            (0xD4, 24),
-            (0xC5, 264),
-            (0xAA, 32256),
-            (0x2A, -32256),
-            (0xA5, 16896),
-        ] {
+        for (octet, linear) in
+            [(0xD5, 8), (0x55, -8), (0xD4, 24), (0xC5, 264), (0xAA, 32256), (0x2A, -32256), (0xA5, 16896)]
+        {
             assert_eq!(LINEAR[octet], linear, "{octet:#04x}");
         }
     }

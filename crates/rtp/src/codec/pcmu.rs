@@ -38,11 +38,7 @@ const fn expand(octet: u8) -> i16 {
 
 fn compress(linear: i16) -> u8 {
     // One's complement for negative values: the decision value between two steps lies the same way on both sides.
-    let (sign, magnitude) = if linear < 0 {
-        (0x00, !linear as u16)
-    } else {
-        (0x80, linear as u16)
-    };
+    let (sign, magnitude) = if linear < 0 { (0x00, !linear as u16) } else { (0x80, linear as u16) };
     let biased = ((magnitude >> 2) + BIAS).min(0x1FFF);
     let exponent = 10 - biased.leading_zeros() as u16;
     let mantissa = (biased >> (exponent + 1)) & 0x0F;
