@@ -7,7 +7,7 @@ pub(crate) const DTMF_RELAY: &str = "application/dtmf-relay";
 const DTMF: &str = "application/dtmf";
 
 /// Reads a press; `None` for another content type or a body without a key. Duration in ms where given.
-pub(crate) fn parse(content_type: &str, body: &[u8]) -> Option<(Digit, Option<u32>)> {
+pub fn parse(content_type: &str, body: &[u8]) -> Option<(Digit, Option<u32>)> {
     let media_type = content_type.split(';').next()?.trim();
     let relay = media_type.eq_ignore_ascii_case(DTMF_RELAY);
     if !relay && !media_type.eq_ignore_ascii_case(DTMF) {

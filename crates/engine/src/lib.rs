@@ -21,6 +21,7 @@ mod slots;
 pub use config::EngineConfig;
 pub use control::Control;
 pub use id::{LegId, StreamId};
+pub use info::parse as parse_info;
 pub use input::{ControlInput, Dial, LegCommand};
 pub use output::{ControlOutput, LegEvent, Trace, TraceKind};
 pub use ports::PortPool;

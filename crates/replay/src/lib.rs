@@ -1,5 +1,17 @@
-//! Drives the media engine from a capture in virtual time.
+//! Runs the calls of a capture through the media engine in virtual time.
+//!
+//! A capture is read whole ([`capture`]), undone to datagrams and segments ([`decap`]), its SIP dialogs are followed
+//! from outside ([`watch`]), and each RTP stream is run through [`passline_rtp::Stream`] on the frame clock that live
+//! calls have ([`runner`]). Nothing depends on the speed of the machine: the same file gives the same report.
 #![forbid(unsafe_code)]
 
 pub mod capture;
 pub mod decap;
+mod payload;
+mod report;
+mod runner;
+mod tcp;
+pub mod watch;
+
+pub use report::{CallReport, Options, Report, StreamReport, replay};
+pub use runner::{Counts, HeardDigit};

@@ -55,26 +55,30 @@ impl Content {
     }
 }
 
-/// The library alone, without flows (`passline call`, `passline prompts check`).
+/// The library alone, without flows (`passline prompts check`).
 pub fn load_library(config: &Config) -> Result<(Option<Library>, Assets, Vec<LibraryError>), Failure> {
     let prompts = Assets::prompts(config)?;
-    let mut languages: BTreeMap<&str, Vec<(String, Cow<'static, [u8]>)>> = BTreeMap::new();
-    for (path, bytes) in &prompts.files {
-        if let Some((language, file)) = path.split_once('/') {
-            languages.entry(language).or_default().push((file.to_owned(), bytes.clone()));
-        }
-    }
-    let mut codes: Vec<_> = languages.into_iter().collect();
-    // The first language is the default one.
-    codes.sort_by_key(|(code, _)| (config.languages.iter().position(|l| l == code).unwrap_or(usize::MAX), *code));
-    let sources = codes.into_iter().map(|(code, files)| LanguageSource::from_files(code, files)).collect();
-    match Library::build(sources) {
+    match Library::build(sources(config, &prompts)) {
         Ok(library) => {
             let warnings = library.warnings().to_vec();
             Ok((Some(library), prompts, warnings))
         }
         Err(faults) => Ok((None, prompts, faults)),
     }
+}
+
+/// Each language folder, the default language first.
+pub fn sources(config: &Config, prompts: &Assets) -> Vec<LanguageSource> {
+    let mut languages: BTreeMap<&str, Vec<(String, Cow<'static, [u8]>)>> = BTreeMap::new();
+    for (path, bytes) in &prompts.files {
+        if let Some((language, file)) = path.split_once('/') {
+            languages.entry(language).or_default().push((file.to_owned(), bytes.clone()));
+        }
+    }
+    let rank = |code: &str| config.languages.iter().position(|language| language == code).unwrap_or(usize::MAX);
+    let mut languages: Vec<_> = languages.into_iter().collect();
+    languages.sort_by_key(|(code, _)| if *code == "en" && config.languages.is_empty() { 0 } else { rank(code).max(1) });
+    languages.into_iter().map(|(code, files)| LanguageSource::from_files(code, files)).collect()
 }
 
 fn flow_files(flows: &Assets) -> Vec<(String, String)> {

@@ -11,7 +11,7 @@ pub fn run(args: &DtmfArgs) -> Result<(), Failure> {
             let duration = MediaTime(u64::from(tone.duration));
             let line = json!({
                 "digit": tone.digit.to_char().to_string(),
-                "at_ms": tone.start.ms(),
+                "at_ms": MediaTime(tone.start).ms(),
                 "duration_ms": duration.ms(),
                 "method": Method::Inband.as_str(),
             });

@@ -1,7 +1,7 @@
 //! WAV files: any rate and format that hound reads, to 8 kHz mono and back.
 use crate::exit::Failure;
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
-use rubato::{Fft, FixedSync, Indexing, Resampler, audioadapter_buffers::direct::InterleavedSlice};
+use rubato::{Fft, FixedSync, Resampler, audioadapter_buffers::direct::InterleavedSlice};
 use std::path::Path;
 
 /// Reads a file as 8 kHz mono 16 bit.
@@ -36,7 +36,7 @@ fn resample(mono: &[f32], rate: u32) -> Result<Vec<f32>, String> {
     let input = InterleavedSlice::new(mono, 1, mono.len()).map_err(|e| e.to_string())?;
     let mut output = InterleavedSlice::new_mut(&mut out, 1, capacity).map_err(|e| e.to_string())?;
     let (_, written) = resampler
-        .process_all_into_buffer(&input, &mut output, mono.len(), None::<&Indexing>)
+        .process_all_into_buffer(&input, &mut output, mono.len(), None)
         .map_err(|e| e.to_string())?;
     out.truncate(written.min(wanted));
     Ok(out)

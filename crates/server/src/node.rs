@@ -1,0 +1,159 @@
+//! A running mini-PBX: net, engine and identity side joined.
+use crate::{
+    config::{Config, Transport},
+    content::Content,
+    desk, entropy,
+    exit::Failure,
+};
+use passline_connectors::{Authority, CallRecord, DemoUser, Store, mask_number};
+use passline_engine::{Control, EngineConfig, PortPool, Trace};
+use passline_net::{Command, Handle, NetConfig, NetEvent};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+use tokio::sync::mpsc;
+
+/// Everything that serves calls.
+pub struct Node {
+    /// Steers the net.
+    pub handle: Handle,
+    /// The store.
+    pub store: Store,
+    /// Prompts and flows.
+    pub content: Arc<Content>,
+    /// Demo people in the store, if it was made for them.
+    pub demo: Vec<DemoUser>,
+    authority: Authority,
+    events: mpsc::Receiver<NetEvent>,
+}
+
+/// What a watcher may want to see of a running node.
+pub enum Seen {
+    /// A step of a call, secrets masked; only where tracing is on.
+    Trace(Trace),
+    /// A call came in: its name, the caller, the number.
+    Started(String, String, String),
+    /// A call is over.
+    Ended(CallRecord),
+}
+
+impl Node {
+    /// Starts everything; `demo` seeds the demo people, `trace` lets `run` tell each step.
+    pub async fn start(config: &Config, demo: bool, trace: bool) -> Result<Self, Failure> {
+        let content = Arc::new(Content::load(config)?);
+        let store = desk::open_store(config)?;
+        let demo = if demo { desk::seed(&store).await? } else { Vec::new() };
+        let authority = desk::authority(config, &store, content.words(), entropy::rng())?;
+        for event in authority.recover().await {
+            tracing::warn!(event = event.event, login = event.login, result = event.result, "finished what a crash had left");
+        }
+        let engine = engine_config(config, trace);
+        let net = net_config(config, &engine);
+        let ports = config.rtp.ports.first..=config.rtp.ports.last;
+        let (program, library) = (content.program.clone(), content.library.clone());
+        let control = move |listeners| {
+            let mut engine = engine;
+            engine.sip.listeners = listeners;
+            let pool = PortPool::new(ports, entropy::rng());
+            Control::new(Instant::now(), engine, program, library, pool, entropy::rng())
+        };
+        let (handle, events) = passline_net::start(net, control).await.map_err(Failure::machine)?;
+        Ok(Self { handle, store, content, demo, authority, events })
+    }
+
+    /// Serves until [`Command::Stop`] was carried out.
+    pub async fn run(mut self, mut seen: impl FnMut(Seen)) {
+        while let Some(event) = self.events.recv().await {
+            match event {
+                NetEvent::Ask { call, caller, number, query } => {
+                    let (authority, handle) = (self.authority.clone(), self.handle.clone());
+                    // Bounded by the calls: a flow has few queries under way at one time.
+                    tokio::spawn(async move {
+                        let answer = authority.ask(&call, &caller, query).await;
+                        handle.send(Command::Answer { call, number, answer });
+                    });
+                }
+                NetEvent::CallStarted { call, from, to } => {
+                    tracing::info!(call = %call, from = mask_number(&from), to, "call");
+                    seen(Seen::Started(call.0, from, to));
+                }
+                NetEvent::Record { record, start, end } => {
+                    self.authority.call_ended(&record.call).await;
+                    let record = keep(&record, start, end);
+                    tracing::info!(
+                        call = record.call,
+                        outcome = record.outcome,
+                        codec = record.codec,
+                        keys = record.digit_count,
+                        received = record.received,
+                        lost = record.lost,
+                        "call ended"
+                    );
+                    if let Err(error) = self.store.add_call(&record).await {
+                        tracing::error!(call = record.call, %error, "the call record could not be kept");
+                    }
+                    seen(Seen::Ended(record));
+                }
+                NetEvent::Trace(trace) => seen(Seen::Trace(trace)),
+                NetEvent::Drained => self.handle.send(Command::Stop),
+                NetEvent::Stopped => break,
+                NetEvent::Leg { .. } | NetEvent::Heard { .. } => {}
+            }
+        }
+        if !self.authority.settle(Duration::from_secs(10)).await {
+            tracing::warn!("some passwords that nobody heard are not yet made invalid; the next start goes on with it");
+        }
+    }
+}
+
+fn engine_config(config: &Config, trace: bool) -> EngineConfig {
+    EngineConfig {
+        media_address: config.media_address(),
+        max_calls: config.sip.max_calls,
+        shard_capacity: u32::try_from(config.sip.max_calls).unwrap_or(u32::MAX).saturating_add(16),
+        media_timeout: Duration::from_secs(config.rtp.timeout_s),
+        trace,
+        ..EngineConfig::default()
+    }
+}
+
+fn net_config(config: &Config, engine: &EngineConfig) -> NetConfig {
+    let listeners = |transport| {
+        config.sip.listen.iter().filter(move |listen| listen.transport == transport).map(|listen| listen.address)
+    };
+    NetConfig {
+        sip_udp: listeners(Transport::Udp).collect(),
+        sip_tcp: listeners(Transport::Tcp).collect(),
+        media_address: config.media_address(),
+        dscp_sip: config.sip.dscp,
+        dscp_rtp: config.rtp.dscp,
+        shards: engine.shards,
+        shard_capacity: engine.shard_capacity,
+        ..NetConfig::default()
+    }
+}
+
+fn keep(record: &passline_engine::CallRecord, start: SystemTime, end: SystemTime) -> CallRecord {
+    let utc = |time: SystemTime| jiff::Timestamp::try_from(time).map(|time| time.to_string()).unwrap_or_default();
+    let statistics = record.statistics.unwrap_or_default();
+    CallRecord {
+        start: utc(start),
+        end: utc(end),
+        from: mask_number(&record.from),
+        to: record.to.clone(),
+        codec: record.codec.map(str::to_owned),
+        dtmf: record.dtmf.map(|method| method.as_str().to_owned()),
+        digits: record.digits.clone(),
+        digit_count: record.digit_count,
+        sent: statistics.sent,
+        received: statistics.received,
+        lost: statistics.lost,
+        duplicated: statistics.duplicated,
+        reordered: statistics.reordered,
+        jitter_ms: f64::from(statistics.jitter_ms),
+        outcome: record.outcome.clone(),
+        steps: record.steps.clone(),
+        ..CallRecord::new(&record.call)
+    }
+}
