@@ -8,7 +8,7 @@
 use crate::codec::Codec;
 use crate::conceal::Concealment;
 use crate::digit::FrameKind;
-use crate::history::{Content, History, Slot};
+use crate::history::{Content, History, SLOTS, Slot};
 
 /// Samples of one frame of playout: 20 ms.
 pub(crate) const FRAME: usize = 160;
@@ -28,6 +28,8 @@ const QUIET: u32 = 130;
 const UNDERRUN: u32 = 1600;
 /// Timestamps that are off by less than this many samples (5 ms) count as continuous.
 const TOLERANCE: i32 = 40;
+/// Packets that may wait for playout: 1 s at a packet time of 10 ms.
+const BACKLOG: u64 = 100;
 /// A gap beyond this (10 s) is a jump of the timestamp and not a pause.
 const JUMP: i32 = 80_000;
 
@@ -195,12 +197,18 @@ impl Player {
 
     fn frame(&mut self, now: u64, highest: u64, history: &History, codec: Codec) -> Made {
         let mut made = Made::default();
+        if self.next != 0 && highest.saturating_sub(self.next) > BACKLOG {
+            self.catch_up(now, highest, history);
+        }
         while made.filled < FRAME {
             if self.next == 0 || self.next > highest {
                 self.underrun(&mut made);
                 break;
             }
             match history.get(self.next) {
+                Some(slot) if slot.samples() > 0 && history.payload(slot).is_empty() => {
+                    self.catch_up(now, highest, history);
+                }
                 Some(slot) => self.slot(now, slot, history, codec, &mut made),
                 None => self.give_up(highest, history),
             }
@@ -232,6 +240,17 @@ impl Player {
         };
         let missing = u32::try_from(index - self.next).unwrap_or(u32::MAX);
         self.lost = self.lost.saturating_add(missing.saturating_mul(self.last_samples));
+        self.go_to(index);
+    }
+
+    /// What is next was overwritten, or soon will be: goes on with what came in the last 200 ms.
+    fn catch_up(&mut self, now: u64, highest: u64, history: &History) {
+        let fresh =
+            |index: &u64| history.get(*index).is_some_and(|slot| slot.arrived + u64::from(MAX_DELAY) >= now);
+        let oldest = (highest + 1).saturating_sub(SLOTS).max(self.next + 1);
+        let index = (oldest..=highest).find(fresh).unwrap_or(highest + 1);
+        self.position = None;
+        self.lost = 0;
         self.go_to(index);
     }
 
@@ -444,6 +463,24 @@ mod tests {
             assert_eq!(kind, if step == 110 { Silence } else { Received });
         }
         assert_eq!(bench.player.delay(), 160);
+    }
+
+    #[test]
+    fn a_playout_that_was_paused_catches_up() {
+        for (length, pause) in [(160u32, 60u32), (160, 500), (80, 110), (80, 3000)] {
+            let mut bench = Bench::new();
+            let mut whole = 0;
+            for step in 0..pause + 100 {
+                let now = u64::from(step * length);
+                bench.packet(now, 100 + u64::from(step), step * length, length as usize);
+                if step < 10 || (step >= pause && (step * length).is_multiple_of(160)) {
+                    whole += u32::from(bench.pull(now).0 == Received);
+                }
+            }
+            let delay = bench.player.delay();
+            assert!(delay <= 8000, "{length} {pause}: {delay}");
+            assert!(whole * 160 > 60 * length, "{length} {pause}: {whole}");
+        }
     }
 
     #[test]

@@ -91,7 +91,7 @@ pub(crate) struct Receiver {
     order: Order,
     player: Player,
     held: Held,
-    /// Events of another source than the locked one: it and its next sequence number.
+    /// Events beside the locked source or its sequence: their source and next sequence number.
     side: Option<(u32, u16)>,
     /// RFC 3550 A.8, in samples.
     jitter: f32,
@@ -183,18 +183,17 @@ impl Receiver {
                 self.release(index, digits);
                 self.accept(now, packet, meaning, index + 1, false, true, digits);
             }
-            Place::FarOff => {
-                self.hold(now, packet, meaning);
-                return Err(PacketError::Sequence);
-            }
-            Place::OtherSource => {
+            place @ (Place::FarOff | Place::OtherSource) => {
                 let event = meaning == Meaning::Event && self.side_event(now, packet, digits);
                 self.hold(now, packet, meaning);
                 self.held.refused = !event;
                 if event {
                     return Ok(received);
                 }
-                return Err(PacketError::Source);
+                return Err(match place {
+                    Place::FarOff => PacketError::Sequence,
+                    _ => PacketError::Source,
+                });
             }
         }
         if self.listen {
@@ -232,7 +231,7 @@ impl Receiver {
         self.accept(self.held.arrived, packet, self.held.meaning, index, true, true, digits);
     }
 
-    /// Some gateways send events under a source of their own beside the audio: two in order are believed.
+    /// Some gateways send events under a source or a sequence of their own beside the audio: two in order are believed.
     fn side_event(&mut self, now: u64, packet: Packet<'_>, digits: &mut DigitPath) -> bool {
         let next = packet.sequence.wrapping_add(1);
         let confirmed = match self.side {
