@@ -1,7 +1,7 @@
 //! The directory and the target systems that live in the store.
 use crate::Store;
 use passline_identity::{
-    AccountId, AccountStatus, Connector, Directory, IdentifyBy, Person, Proof, QuestionId, Secret,
+    AccountId, AccountStatus, Connector, Directory, Fault, IdentifyBy, Person, Proof, QuestionId, Secret,
     SecretDigits, TargetId, Task,
 };
 use std::{sync::Arc, time::Duration};
@@ -67,6 +67,21 @@ impl EmbeddedConnector {
     }
 }
 
+impl EmbeddedConnector {
+    async fn set(
+        &self,
+        account: &str,
+        password: &Secret,
+        must: bool,
+        expires: Option<Duration>,
+    ) -> Result<(), Fault> {
+        if password.expose().is_empty() {
+            return Err(Fault::Refused);
+        }
+        Ok(self.store.account_set(&self.id, account, password, must, expires).await?)
+    }
+}
+
 impl Connector for EmbeddedConnector {
     fn id(&self) -> &TargetId {
         &self.id
@@ -82,9 +97,7 @@ impl Connector for EmbeddedConnector {
         password: &'a Secret,
         must_change: bool,
     ) -> Task<'a, ()> {
-        Box::pin(async move {
-            Ok(self.store.account_set(&self.id, &account.0, password, must_change, None).await?)
-        })
+        Box::pin(self.set(&account.0, password, must_change, None))
     }
 
     fn set_temporary_password<'a>(
@@ -94,9 +107,7 @@ impl Connector for EmbeddedConnector {
         must_change: bool,
         expires: Duration,
     ) -> Task<'a, ()> {
-        Box::pin(async move {
-            Ok(self.store.account_set(&self.id, &account.0, password, must_change, Some(expires)).await?)
-        })
+        Box::pin(self.set(&account.0, password, must_change, Some(expires)))
     }
 
     fn unlock<'a>(&'a self, account: &'a AccountId) -> Task<'a, ()> {
