@@ -67,13 +67,15 @@ impl Framer {
             let Some(head) = self.find_head_end() else {
                 return (self.buffer.len() > self.max_message).then(|| self.lose(0, TOO_LARGE));
             };
-            let length =
-                match Message::parse(&self.buffer[..head], self.max_headers).map(|m| m.content_length()) {
-                    Ok(Ok(Some(length))) => length,
-                    Ok(Ok(None)) => return Some(self.lose(head, Flaw::bad("Missing Content-Length"))),
-                    Ok(Err(flaw)) => return Some(self.lose(head, flaw)),
-                    Err(_) => return Some(self.lose(0, Flaw::bad("Not SIP"))),
-                };
+            let first = self.buffer.iter().position(|b| *b == b'\n').unwrap_or(head);
+            if !self.buffer[..first].windows(4).any(|w| w.eq_ignore_ascii_case(b"SIP/")) {
+                return Some(self.lose(0, Flaw::bad("Not SIP")));
+            }
+            let length = match Message::length_of(&self.buffer[..head], self.max_headers) {
+                Ok(Some(length)) => length,
+                Ok(None) => return Some(self.lose(head, Flaw::bad("Missing Content-Length"))),
+                Err(flaw) => return Some(self.lose(head, flaw)),
+            };
             match head.checked_add(length) {
                 Some(whole) if whole <= self.max_message => self.wanted = Some(whole),
                 _ => return Some(self.lose(head, TOO_LARGE)),

@@ -106,6 +106,21 @@ impl<'a> Message<'a> {
         Ok(message)
     }
 
+    /// Content-Length of a header part whose start line may be anything: a stream goes on after a message that is refused.
+    pub fn length_of(head: &'a [u8], max_headers: usize) -> Result<Option<usize>, Flaw> {
+        let mut lines = Lines { rest: head };
+        lines.next_line();
+        let mut headers = Vec::new();
+        while let Some(line) = lines.next_field() {
+            if line.is_empty() || headers.len() == max_headers {
+                break;
+            }
+            headers.extend(field(line).ok());
+        }
+        Message { start: Start::Response { status: 100, reason: &[] }, headers, body: &[], flaw: None }
+            .content_length()
+    }
+
     /// All header fields in order.
     pub fn headers(&self) -> &[Header<'a>] {
         &self.headers

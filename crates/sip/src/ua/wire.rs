@@ -4,7 +4,7 @@ use super::{Owner, UserAgent};
 use crate::message::check::summary;
 use crate::message::{Frame, Framer, Message};
 use crate::{Direction, Flow, Output, Trace, Transport};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,8 @@ pub(super) struct Wire {
     live: BTreeMap<u64, Connection>,
     by_remote: BTreeMap<(Transport, SocketAddr), u64>,
     waiting: BTreeMap<(Transport, SocketAddr), Vec<Vec<u8>>>,
+    /// Connections that the shell was told to close and has not closed yet; octets still read from them are void.
+    closing: BTreeSet<u64>,
 }
 
 struct Connection {
@@ -90,12 +92,11 @@ impl UserAgent {
 
     pub(super) fn connected(&mut self, path: Flow) {
         let Some(connection) = path.connection else { return };
-        if self.wire.live.contains_key(&connection) {
+        if self.wire.live.contains_key(&connection) || self.wire.closing.contains(&connection) {
             return;
         }
         if self.wire.live.len() >= self.config.max_connections {
-            self.outputs.push_back(Output::CloseConnection(connection));
-            return;
+            return self.close(connection);
         }
         let framer = Framer::new(self.config.max_message, self.config.max_headers);
         self.wire.live.insert(connection, Connection { path, framer, partial: None });
@@ -127,8 +128,8 @@ impl UserAgent {
                     if let Ok(message) = Message::parse(&head, self.config.max_headers) {
                         self.refuse_flawed(path, &message, head.len(), flaw);
                     }
-                    self.outputs.push_back(Output::CloseConnection(id));
-                    self.closed(now, id);
+                    self.close(id);
+                    self.forget_connection(now, id);
                     return;
                 }
             }
@@ -143,12 +144,25 @@ impl UserAgent {
 
     pub(super) fn connection_timer(&mut self, now: Instant, id: u64) {
         if self.wire.live.get(&id).is_some_and(|c| c.partial.is_some_and(|at| at <= now)) {
-            self.outputs.push_back(Output::CloseConnection(id));
-            self.closed(now, id);
+            self.close(id);
+            self.forget_connection(now, id);
         }
     }
 
+    fn close(&mut self, id: u64) {
+        self.wire.closing.insert(id);
+        if self.wire.closing.len() > self.config.max_connections {
+            self.wire.closing.pop_first();
+        }
+        self.outputs.push_back(Output::CloseConnection(id));
+    }
+
     pub(super) fn closed(&mut self, now: Instant, id: u64) {
+        self.wire.closing.remove(&id);
+        self.forget_connection(now, id);
+    }
+
+    fn forget_connection(&mut self, now: Instant, id: u64) {
         self.schedule.set(Owner::Connection(id), None);
         let Some(connection) = self.wire.live.remove(&id) else { return };
         let peer = (connection.path.transport, connection.path.remote);

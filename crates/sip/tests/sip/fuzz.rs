@@ -1,0 +1,93 @@
+//! Nothing from outside makes the stack panic, grow without limit or talk without end.
+
+use crate::support::{Bench, SDP, invite, request, tcp};
+use passline_sip::message::{Message, Uri, exercise};
+use passline_sip::*;
+use proptest::prelude::*;
+use std::time::Duration;
+
+/// A message with some octets replaced, removed or inserted.
+fn mutated() -> impl Strategy<Value = Vec<u8>> {
+    let seeds = prop::sample::select(vec![
+        invite("z9hG4bKa", 1, SDP),
+        request("OPTIONS", "z9hG4bKb", 2, "", "Accept: application/sdp\r\nRequire: timer\r\n", ""),
+        request("BYE", "z9hG4bKc", 3, "x", "Reason: Q.850;cause=16\r\n", ""),
+        request("CANCEL", "z9hG4bKa", 1, "", "", ""),
+        request("INFO", "z9hG4bKd", 4, "x", "c: application/dtmf-relay\r\n", "Signal=5\r\nDuration=100\r\n"),
+        "SIP/2.0 200 OK\r\nv: SIP/2.0/UDP [::1]:5060;branch=z9hG4bKz;rport\r\nf: \"a\" <sip:a@b>;tag=1\r\nt: <tel:+1>\r\ni: x\r\nCSeq: 1 INVITE\r\n\r\n".to_owned(),
+    ]);
+    let edits = prop::collection::vec(
+        (
+            any::<prop::sample::Index>(),
+            0..3u8,
+            prop::sample::select(b"\r\n \t:;,<>\"\\@%[]=?/0a\0\xff".to_vec()),
+        ),
+        0..8,
+    );
+    (seeds, edits).prop_map(|(seed, edits)| {
+        let mut bytes = seed.into_bytes();
+        for (at, kind, octet) in edits {
+            let at = at.index(bytes.len().max(1)).min(bytes.len().saturating_sub(1));
+            match kind {
+                0 if !bytes.is_empty() => bytes[at] = octet,
+                1 if !bytes.is_empty() => drop(bytes.remove(at)),
+                _ => bytes.insert(at, octet),
+            }
+        }
+        bytes
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn parsers_take_any_octets(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+        exercise(&bytes);
+    }
+
+    #[test]
+    fn parsers_take_almost_messages(bytes in mutated()) {
+        exercise(&bytes);
+    }
+
+    #[test]
+    fn a_user_agent_takes_almost_messages(messages in prop::collection::vec(mutated(), 1..12), accept in any::<bool>()) {
+        let mut bench = Bench::new();
+        let path = bench.path;
+        for bytes in &messages {
+            bench.input(Input::Datagram { path, bytes });
+            for event in bench.happened() {
+                if let Event::Incoming { call, .. } = event {
+                    bench.command(if accept { Command::Accept { call, sdp: SDP.into() } } else { Command::Reject { call, status: 486, reason: None, retry_after: None } });
+                }
+            }
+        }
+        prop_assert!(bench.sent.iter().all(|(_, _, bytes)| Message::parse(bytes, 99).is_ok_and(|m| m.flaw.is_none())));
+        bench.pass(Duration::from_secs(200));
+        prop_assert_eq!((bench.ua.calls(), bench.ua.transactions(), bench.ua.deadline()), (0, 0, None));
+    }
+
+    #[test]
+    fn streams_take_almost_messages_in_any_pieces(messages in prop::collection::vec(mutated(), 1..6), step in 1..200usize) {
+        let path = tcp("192.0.2.1:5060", "192.0.2.9:40000", 1);
+        let mut bench = Bench::with(Config::default(), path);
+        bench.input(Input::Connected { path });
+        for piece in messages.concat().chunks(step) {
+            bench.input(Input::Stream { path, bytes: piece });
+        }
+        bench.input(Input::Closed { connection: 1 });
+        bench.pass(Duration::from_secs(200));
+        prop_assert_eq!(bench.ua.transactions(), 0);
+    }
+
+    #[test]
+    fn uris_print_as_they_were_parsed(user in "[a-z0-9%+*#;=-]{1,12}", host in prop::sample::select(vec!["h.example", "192.0.2.1", "[2001:db8::1]"]), port in prop::option::of(1..65535u16), params in "(;[a-z]{1,4}(=[a-z0-9]{1,4})?){0,3}") {
+        let port = port.map(|p| format!(":{p}")).unwrap_or_default();
+        let text = format!("sip:{user}@{host}{port}{params}");
+        let uri = Uri::parse(&text).unwrap();
+        prop_assert_eq!(uri.to_string(), text.clone());
+        let printed = uri.to_string();
+        prop_assert_eq!(Uri::parse(&printed).unwrap().number(), uri.number());
+    }
+}
