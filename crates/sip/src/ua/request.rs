@@ -170,20 +170,23 @@ impl UserAgent {
     ) {
         let Some(reply) = Reply::new(message, path) else { return };
         let tag = tag.unwrap_or_else(|| self.stateless_tag(message));
-        let build = |all: bool| {
-            let mut writer =
-                reply.writer(answer.status, (!answer.sentence.is_empty()).then_some(answer.sentence), &tag);
-            for extra in extras.iter().filter(|e| all || !e.dispensable) {
-                writer.header(extra.name, &extra.value);
+        let build = |dispensable: bool, phrase: Option<&str>| {
+            let mut writer = reply.writer(answer.status, phrase, &tag);
+            for extra in extras.iter().filter(|e| dispensable || !e.dispensable) {
+                extra.write(&mut writer);
             }
-            if all && !self.config.user_agent.is_empty() {
+            if dispensable && !self.config.user_agent.is_empty() {
                 writer.header("Server", &self.config.user_agent);
             }
             writer.finish()
         };
-        let mut bytes = build(true);
+        let phrase = (!answer.sentence.is_empty()).then_some(answer.sentence);
+        let mut bytes = build(true, phrase);
         if !path.transport.is_reliable() && bytes.len() > length {
-            bytes = build(false);
+            bytes = build(false, phrase);
+            if bytes.len() > length {
+                bytes = build(false, Some(""));
+            }
         }
         self.send_back(reply.path, reply.fallback, bytes);
     }
