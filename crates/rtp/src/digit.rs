@@ -4,9 +4,8 @@
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
 pub struct Digit(u8);
 
-const CHARACTERS: [char; 16] = [
-    '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '*', '#', 'A', 'B', 'C', 'D',
-];
+const CHARACTERS: [char; 16] =
+    ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '*', '#', 'A', 'B', 'C', 'D'];
 
 /// The four low (row) frequencies of ITU-T Q.23, in Hz.
 pub const LOW_HZ: [f32; 4] = [697.0, 770.0, 852.0, 941.0];
@@ -31,10 +30,7 @@ impl Digit {
     /// The digit of a key as printed on a telephone; letters in either case.
     pub fn from_char(key: char) -> Option<Digit> {
         let key = key.to_ascii_uppercase();
-        CHARACTERS
-            .iter()
-            .position(|&c| c == key)
-            .map(|code| Digit(code as u8))
+        CHARACTERS.iter().position(|&c| c == key).map(|code| Digit(code as u8))
     }
 
     /// The digit of an RFC 4733 event code; `None` for codes above 15 (flash, tones).
@@ -156,11 +152,7 @@ pub struct DigitConfig {
 
 impl Default for DigitConfig {
     fn default() -> Self {
-        DigitConfig {
-            events: true,
-            inband: true,
-            info: true,
-        }
+        DigitConfig { events: true, inband: true, info: true }
     }
 }
 
@@ -200,9 +192,7 @@ impl Methods {
 
     /// The methods in the set, in order.
     pub fn iter(self) -> impl Iterator<Item = Method> {
-        [Method::Rfc4733, Method::Inband, Method::Info]
-            .into_iter()
-            .filter(move |&m| self.contains(m))
+        [Method::Rfc4733, Method::Inband, Method::Info].into_iter().filter(move |&m| self.contains(m))
     }
 }
 
@@ -267,10 +257,7 @@ mod tests {
     #[test]
     fn methods_form_a_set() {
         let set = Methods::default().with(Method::Info).with(Method::Rfc4733);
-        assert_eq!(
-            set.iter().collect::<Vec<_>>(),
-            [Method::Rfc4733, Method::Info]
-        );
+        assert_eq!(set.iter().collect::<Vec<_>>(), [Method::Rfc4733, Method::Info]);
         assert_eq!(set.count(), 2);
         assert!(!set.contains(Method::Inband));
     }

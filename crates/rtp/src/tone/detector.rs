@@ -1,0 +1,525 @@
+//! The tone detector: from blocks to presses.
+
+use super::bank::{BLOCK, HOP, transform};
+use super::fit::{Fit, correlate, fit, fit_phase};
+use super::judge::{Continuity, Verdict, continuity, judge};
+use super::run::{History, PRESENT, Run};
+use super::{Tone, ToneEvent};
+use crate::digit::{Digit, FrameKind};
+use std::collections::VecDeque;
+
+/// Samples kept: 160 ms.
+const KEPT: usize = 1280;
+/// Tone needed for a press: between the 23 ms that must not and the 40 ms that must count.
+const CONFIRM: f32 = 29.0 * 8.0;
+/// Tone needed for a piece of one: to judge its phase.
+const PIECE: f32 = 13.0 * 8.0;
+/// Absence that ends a tone for now: 25 ms.
+const ABSENT: u32 = 200;
+/// A gap below 30 ms never splits a press; one above does unless the phases go on.
+const PAUSE: i64 = 240;
+/// Gaps up to which phases can be compared.
+const REMEMBER: i64 = 960;
+/// The same over concealed audio.
+const REMEMBER_UNKNOWN: i64 = 2_400;
+/// Concealed audio that makes the detector ask the phases whether the press went on.
+const LONG_UNKNOWN: u32 = 320;
+/// Samples at the end of a tone from which its phase is taken: 80 ms.
+const TAIL: i64 = 640;
+/// Amplitude of -50 dBm0.
+const FLOOR: f32 = 72.0;
+
+/// A press, or a piece of one, that was heard.
+#[derive(Clone, Copy, Debug)]
+struct Track {
+    digit: Digit,
+    start: i64,
+    end: i64,
+    effective: f32,
+    is_reported: bool,
+    bridged: u16,
+    /// Amplitudes of the two tones.
+    low: f32,
+    high: f32,
+    residual: f32,
+    /// Still sounding.
+    is_on: bool,
+    absent: u32,
+    unknown: u32,
+    /// Phases at its end, and the sample they belong to.
+    tail: Option<(Fit, i64)>,
+}
+
+/// Finds DTMF digits in audio at 8000 samples a second.
+///
+/// Every 5 ms a bank of eight Hann-weighted single-bin transforms runs over the last 10 ms. Six blocks added
+/// coherently name a candidate (one low and one high tone above the others). Its amplitudes, block by block,
+/// tell since when it has been there, to about a millisecond; after 29 ms of tone, interruptions of up to
+/// 10 ms not counted against it, an exact fit of two sines to the samples confirms it: frequencies, twist,
+/// level, what remains in the band of speech, second harmonics.
+///
+/// A tone is over when it was absent for 25 ms of audio that was really received. If the same digit comes
+/// back after less than 30 ms, it is the same press. After longer gaps the phases decide: both sines are
+/// extrapolated over the gap; a hole (lost packets) leaves the sender's oscillators running, a second press
+/// starts them anew. Concealed audio neither ends nor confirms anything.
+#[derive(Clone, Debug)]
+pub struct ToneDetector {
+    samples: Box<[f32; 2 * KEPT]>,
+    /// Samples in the buffer.
+    filled: usize,
+    /// Samples of the unfinished hop.
+    pending: usize,
+    /// The unfinished hop has concealed samples; the hop before had.
+    is_concealed: bool,
+    was_concealed: bool,
+    /// Hops done.
+    hops: u64,
+    history: History,
+    track: Option<Track>,
+    /// A run too short to be a press so far.
+    piece: Option<(Digit, Run)>,
+    /// Runs that end before this sample were dealt with.
+    since: i64,
+    events: VecDeque<ToneEvent>,
+}
+
+impl Default for ToneDetector {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ToneDetector {
+    /// A detector at sample 0. All memory is taken here.
+    pub fn new() -> Self {
+        ToneDetector {
+            samples: Box::new([0.0; 2 * KEPT]),
+            filled: KEPT,
+            pending: 0,
+            is_concealed: false,
+            was_concealed: false,
+            hops: 0,
+            history: History::new(),
+            track: None,
+            piece: None,
+            since: -1,
+            events: VecDeque::with_capacity(64),
+        }
+    }
+
+    /// Samples heard or skipped so far.
+    pub fn position(&self) -> u64 {
+        self.hops * HOP as u64 + self.pending as u64
+    }
+
+    /// Listens to the next samples, any number of them.
+    ///
+    /// Poll after each frame: at most 64 events are kept without allocation.
+    pub fn process(&mut self, mut samples: &[i16], kind: FrameKind) {
+        while !samples.is_empty() {
+            let take = (HOP - self.pending).min(samples.len());
+            let (now, rest) = samples.split_at(take);
+            let room = &mut self.samples[self.filled..self.filled + take];
+            for (to, from) in room.iter_mut().zip(now) {
+                *to = f32::from(*from);
+            }
+            self.grow(take, kind);
+            samples = rest;
+        }
+    }
+
+    /// Samples that are missing: never sent, or lost without concealment.
+    pub fn skip(&mut self, samples: u32) {
+        let mut left = samples as usize;
+        while left > 0 {
+            let take = (HOP - self.pending).min(left);
+            self.samples[self.filled..self.filled + take].fill(0.0);
+            self.grow(take, FrameKind::Concealed);
+            left -= take;
+        }
+    }
+
+    /// Media time jumps: phases from before do not continue.
+    pub fn restart(&mut self) {
+        if let Some(track) = &mut self.track {
+            track.is_on = false;
+            track.tail = None;
+        }
+        self.piece = None;
+    }
+
+    /// The next start or end.
+    pub fn poll_event(&mut self) -> Option<ToneEvent> {
+        self.events.pop_front()
+    }
+
+    /// The next finished press (starts are skipped).
+    pub fn poll(&mut self) -> Option<Tone> {
+        while let Some(event) = self.poll_event() {
+            if let ToneEvent::End(tone) = event {
+                return Some(tone);
+            }
+        }
+        None
+    }
+
+    /// Ends a press that still lasts: no more audio will come.
+    pub fn finish(&mut self) {
+        self.process(&[0; 2 * BLOCK], FrameKind::Silence);
+        self.close();
+    }
+
+    /// Takes `count` samples that were written into the buffer.
+    fn grow(&mut self, count: usize, kind: FrameKind) {
+        self.filled += count;
+        self.pending += count;
+        self.is_concealed |= kind == FrameKind::Concealed;
+        if self.pending < HOP {
+            return;
+        }
+        self.pending = 0;
+        let is_known = !self.is_concealed && !self.was_concealed;
+        (self.was_concealed, self.is_concealed) = (self.is_concealed, false);
+        // The block's centre is the start of the hop just filled.
+        let hop = self.hops;
+        self.hops += 1;
+        let mut block = [0.0; BLOCK];
+        block.copy_from_slice(&self.samples[self.filled - BLOCK..self.filled]);
+        self.history.push(transform(&block, hop), is_known);
+        self.step(is_known);
+        if self.filled + HOP > self.samples.len() {
+            self.samples.copy_within(self.filled - KEPT.., 0);
+            self.filled = KEPT;
+        }
+    }
+
+    /// Sample number of the newest block's centre.
+    fn now(&self) -> i64 {
+        (self.hops as i64 - 1) * HOP as i64
+    }
+
+    fn step(&mut self, is_known: bool) {
+        let candidate = if is_known { self.candidate() } else { None };
+        if self.track.is_some_and(|t| t.is_on) {
+            self.follow(is_known);
+        }
+        let Some(digit) = candidate else {
+            self.drop_piece();
+            self.expire();
+            return;
+        };
+        if self.track.is_some_and(|t| t.is_on && t.digit == digit && t.absent == 0) {
+            self.piece = None;
+            return;
+        }
+        let (row, column) = digit.keypad();
+        let since = match &self.track {
+            Some(t) if t.digit == digit => t.end.max(self.since),
+            _ => self.since,
+        };
+        match self.history.run(row, column, since) {
+            Some(run) if run.is_live => self.consider(digit, run),
+            _ => self.drop_piece(),
+        }
+        self.expire();
+    }
+
+    /// The pair of tones above all others in the last 30 ms.
+    fn candidate(&self) -> Option<Digit> {
+        const TAPER: [f32; 6] = [0.5, 1.0, 1.0, 1.0, 1.0, 0.5];
+        let mut sum = [0f32; 16];
+        for (back, weight) in TAPER.iter().enumerate() {
+            if !self.history.is_known(back) {
+                continue;
+            }
+            for (s, b) in sum.iter_mut().zip(self.history.bins(back)) {
+                *s += weight * b;
+            }
+        }
+        let mut power = [0f32; 8];
+        for k in 0..8 {
+            power[k] = sum[k] * sum[k] + sum[k + 8] * sum[k + 8];
+        }
+        let (row, low, low_next) = top(&power[..4]);
+        let (column, high, high_next) = top(&power[4..]);
+        let is_loud = low.min(high) > FLOOR * FLOOR;
+        let is_clear = low > 2.0 * low_next && high > 2.0 * high_next;
+        let is_twisted = high > 12.0 * low || low > 30.0 * high;
+        if is_loud && is_clear && !is_twisted { Digit::from_keypad(row, column) } else { None }
+    }
+
+    /// Follows the tone that is on.
+    fn follow(&mut self, is_known: bool) {
+        let Some(mut track) = self.track else { return };
+        let (row, column) = track.digit.keypad();
+        if is_known {
+            let (low, high) = self.history.pair(0, row, column);
+            if (low / track.low).min(high / track.high) >= PRESENT {
+                if track.absent > 2 * HOP as u32 || track.unknown > 0 {
+                    track.bridged = track.bridged.saturating_add(1);
+                }
+                (track.absent, track.unknown) = (0, 0);
+                track.end = self.now() + HOP as i64 / 2;
+                // Tones may fade; a burst of voice over them must not raise the measure.
+                track.low += 0.1 * (low.min(1.5 * track.low) - track.low);
+                track.high += 0.1 * (high.min(1.5 * track.high) - track.high);
+            } else {
+                track.absent += HOP as u32;
+            }
+        } else {
+            track.unknown += HOP as u32;
+        }
+        if track.absent >= ABSENT || track.unknown >= LONG_UNKNOWN {
+            track.is_on = false;
+            self.set_tail(&mut track);
+        }
+        self.track = Some(track);
+    }
+
+    /// Takes the phases at the end of a track from its last samples.
+    fn set_tail(&self, track: &mut Track) {
+        track.tail = None;
+        let since = track.start.max(track.end - TAIL).max(self.now() - 24 * HOP as i64);
+        let (row, column) = track.digit.keypad();
+        let Some(run) = self.history_run_until(row, column, since, track.end) else { return };
+        if let Some(fit) = self.fit_blocks(track.digit, run, Some(track.residual)) {
+            track.tail = Some(fit);
+        }
+    }
+
+    /// The last blocks without a gap in which the pair is there up to `end`: first and last.
+    fn history_run_until(&self, row: usize, column: usize, since: i64, end: i64) -> Option<(u64, u64)> {
+        let newest = self.history.newest();
+        let hop = HOP as i64;
+        let last = u64::try_from((end - hop / 4) / hop).ok()?.min(newest);
+        let at = |block: u64| {
+            let back = (newest - block) as usize;
+            let (low, high) = self.history.pair(back, row, column);
+            (self.history.is_known(back), low, high)
+        };
+        let mut reference = (0f32, 0f32);
+        let mut block = last;
+        while newest - block < 60 && block > 0 && block as i64 * hop >= since {
+            let (is_known, low, high) = at(block);
+            if is_known {
+                reference = (reference.0.max(low), reference.1.max(high));
+            }
+            block -= 1;
+        }
+        let mut range: Option<(u64, u64)> = None;
+        let mut block = last;
+        while newest - block < 30 && block > 0 && block as i64 * hop >= since {
+            let (is_known, low, high) = at(block);
+            let is_full = is_known && low > 0.7 * reference.0 && high > 0.7 * reference.1;
+            match (&mut range, is_full) {
+                (None, true) => range = Some((block, block)),
+                (Some(range), true) => range.0 = block,
+                (Some(range), false) if range.1 - range.0 >= 2 => break,
+                (Some(_), false) => range = None,
+                (None, false) => {}
+            }
+            block -= 1;
+        }
+        range
+    }
+
+    /// The kept samples from `start` (sample number) on.
+    fn slice(&self, start: i64, end: i64) -> &[f32] {
+        let newest = self.hops as i64 * HOP as i64;
+        let place =
+            |sample: i64| (self.filled as i64 + sample - newest).clamp(0, self.filled as i64) as usize;
+        let (from, to) = (place(start), place(end));
+        &self.samples[from.min(to)..to]
+    }
+
+    /// Fits two sines to the samples of the blocks `from..=to`; with the sample of the fit's centre.
+    fn fit_blocks(&self, digit: Digit, (from, to): (u64, u64), residual: Option<f32>) -> Option<(Fit, i64)> {
+        const EDGE: i64 = 28;
+        let hop = HOP as i64;
+        let (start, end) = (from as i64 * hop - EDGE, to as i64 * hop + EDGE);
+        let samples = self.slice(start, end);
+        if samples.len() < 64 || samples.len() > KEPT || from > to {
+            return None;
+        }
+        let (row, column) = digit.keypad();
+        let (low, high) = digit.frequencies();
+        let radians = std::f32::consts::TAU / 8000.0;
+        let low = low * radians + self.history.drift(row, from, to);
+        let high = high * radians + self.history.drift(column + 4, from, to);
+        let start = start + (end - start - samples.len() as i64);
+        let found = match residual {
+            Some(residual) => fit_phase(samples, low, high, 2, residual),
+            None => {
+                let mut scratch = [0.0; KEPT];
+                fit(samples, low, high, 2, &mut scratch[..samples.len()])
+            }
+        };
+        Some((found, start))
+    }
+
+    /// A run of tone that reaches up to now: a press, the continuation of one, or neither yet.
+    fn consider(&mut self, digit: Digit, run: Run) {
+        self.piece = Some((digit, run));
+        if let Some(mut track) = self.track.filter(|t| t.digit == digit) {
+            let gap = run.start - track.end;
+            if gap - i64::from(track.unknown) < PAUSE && i64::from(track.unknown) < i64::from(LONG_UNKNOWN) {
+                if run.effective >= 2.0 * HOP as f32 {
+                    self.resume(&mut track, &run);
+                }
+                return;
+            }
+            if run.effective >= PIECE && self.goes_on(&track, digit, &run, gap) {
+                self.resume(&mut track, &run);
+                return;
+            }
+        }
+        if run.effective < CONFIRM {
+            return;
+        }
+        let Some((found, start)) = self.fit_blocks(digit, run.full, None) else { return };
+        let samples = self.slice(start, start + found.length as i64);
+        let harmonic = |omega: f32| {
+            let [re, im, ..] = correlate(samples, 2.0 * omega);
+            re.hypot(im)
+        };
+        let harmonics = (harmonic(found.low.omega), harmonic(found.high.omega));
+        if judge(digit, &found, run.effective, harmonics) == Verdict::Press {
+            self.close();
+            let track = Track {
+                digit,
+                start: run.start,
+                end: run.end,
+                effective: run.effective,
+                is_reported: true,
+                bridged: 0,
+                low: run.low,
+                high: run.high,
+                residual: found.residual,
+                is_on: true,
+                absent: 0,
+                unknown: 0,
+                tail: None,
+            };
+            self.start(track);
+        }
+    }
+
+    fn start(&mut self, track: Track) {
+        self.track = Some(track);
+        self.piece = None;
+        self.events.push_back(ToneEvent::Start { digit: track.digit, start: track.start.max(0) as u64 });
+    }
+
+    /// Whether the run is the track's press, by the phases.
+    fn goes_on(&self, track: &Track, digit: Digit, run: &Run, gap: i64) -> bool {
+        let Some((tail, tail_start)) = track.tail else { return false };
+        let Some((head, head_start)) = self.fit_blocks(digit, run.full, Some(track.residual)) else {
+            return false;
+        };
+        let distance = (head_start as f32 + head.centre) - (tail_start as f32 + tail.centre);
+        let verdict = continuity(&tail, &head, distance);
+        if track.unknown > 0 && gap - i64::from(track.unknown) < PAUSE {
+            // Concealed audio: the same press unless the phases clearly deny it.
+            return verdict != Continuity::Broken;
+        }
+        verdict == Continuity::Same && gap <= REMEMBER
+    }
+
+    /// The track's press goes on in the run.
+    fn resume(&mut self, track: &mut Track, run: &Run) {
+        track.effective += run.effective;
+        track.end = run.end;
+        track.bridged = track.bridged.saturating_add(1);
+        (track.is_on, track.absent, track.unknown, track.tail) = (true, 0, 0, None);
+        self.piece = None;
+        if !track.is_reported && track.effective >= CONFIRM {
+            track.is_reported = true;
+            self.start(*track);
+        }
+        self.track = Some(*track);
+    }
+
+    /// A run ended before it was a press: kept, for the case that it goes on after a hole.
+    fn drop_piece(&mut self) {
+        let Some((digit, run)) = self.piece.take() else { return };
+        if run.effective < PIECE || self.track.is_some_and(|t| t.is_on) {
+            return;
+        }
+        if let Some(mut track) = self.track.filter(|t| t.digit == digit)
+            && self.goes_on(&track, digit, &run, run.start - track.end)
+        {
+            track.end = run.end;
+            track.effective += run.effective;
+            track.tail = self.fit_blocks(digit, run.full, Some(track.residual));
+            track.absent = 0;
+            self.track = Some(track);
+            return;
+        }
+        if self.track.is_some_and(|t| t.is_reported) {
+            return;
+        }
+        let Some((found, start)) = self.fit_blocks(digit, run.full, None) else { return };
+        if judge(digit, &found, run.effective, (0.0, 0.0)) != Verdict::Reject {
+            self.track = Some(Track {
+                digit,
+                start: run.start,
+                end: run.end,
+                effective: run.effective,
+                is_reported: false,
+                bridged: 0,
+                low: run.low,
+                high: run.high,
+                residual: found.residual,
+                is_on: false,
+                absent: 0,
+                unknown: 0,
+                tail: Some((found, start)),
+            });
+        }
+    }
+
+    /// Forgets a track that cannot go on any more.
+    fn expire(&mut self) {
+        let now = self.now();
+        let Some(track) = &mut self.track else { return };
+        if track.is_on {
+            return;
+        }
+        if !self.history.is_known(0) {
+            track.unknown += HOP as u32;
+        }
+        let limit = if track.unknown > 0 { REMEMBER_UNKNOWN } else { REMEMBER };
+        // A run under way began within the limit; it is judged when it is long enough.
+        let slack = if self.piece.is_some() { CONFIRM as i64 } else { 0 };
+        if now - track.end > limit + slack {
+            self.close();
+        }
+    }
+
+    /// Reports the end of the track.
+    fn close(&mut self) {
+        let Some(track) = self.track.take() else { return };
+        self.since = self.since.max(track.end);
+        if track.is_reported {
+            self.events.push_back(ToneEvent::End(Tone {
+                digit: track.digit,
+                start: track.start.max(0) as u64,
+                duration: u32::try_from(track.end - track.start).unwrap_or(0),
+                bridged: track.bridged,
+            }));
+        }
+    }
+}
+
+/// Place and value of the largest of four, and the second largest value.
+fn top(values: &[f32]) -> (usize, f32, f32) {
+    let (mut place, mut best, mut second) = (0, 0.0, 0.0);
+    for (i, &value) in values.iter().enumerate() {
+        if value > best {
+            (place, second, best) = (i, best, value);
+        } else if value > second {
+            second = value;
+        }
+    }
+    (place, best, second)
+}
