@@ -27,7 +27,7 @@ pub use output::{ControlOutput, LegEvent, Trace, TraceKind};
 pub use ports::PortPool;
 pub use record::{CallRecord, Direction};
 pub use shard::{
-    Channel, MediaEvent, MediaShard, OpenStream, PacketSink, Received, ShardCommand, ShardConfig,
+    Channel, MediaEvent, MediaShard, OpenStream, PACKET, PacketSink, Received, ShardCommand, ShardConfig,
 };
 
 // The vocabulary of this crate's own interface, so that the shell need depend on nothing else.

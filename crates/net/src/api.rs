@@ -4,7 +4,7 @@ use passline_engine::identity::{Answer, CallId, Query};
 use passline_engine::prompt::Library;
 use passline_engine::rtp::FrameKind;
 use passline_engine::sip::Transport;
-use passline_engine::{CallRecord, Control, LegCommand, LegEvent, LegId, StreamId, Trace};
+use passline_engine::{CallRecord, LegCommand, LegEvent, LegId, StreamId, Trace};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -210,15 +210,12 @@ impl Handle {
     }
 }
 
-/// Binds the SIP sockets and starts the tasks on the current tokio runtime. `control` is called once with the bound
-/// listeners (for [`passline_engine::sip::Config::listeners`]) and must give the control machine.
-///
-/// # Errors
-/// [`NetError`] names address and remedy.
-pub async fn start(
-    config: NetConfig,
-    control: impl FnOnce(Vec<passline_engine::sip::Listener>) -> Control,
-) -> Result<(Handle, mpsc::Receiver<NetEvent>), NetError> {
-    let _ = (config, control);
-    Err(NetError::Nowhere)
+impl Handle {
+    pub(crate) fn new(
+        commands: mpsc::UnboundedSender<Command>,
+        udp: Vec<SocketAddr>,
+        tcp: Vec<SocketAddr>,
+    ) -> Self {
+        Handle { commands, udp, tcp }
+    }
 }

@@ -4,6 +4,20 @@
 //! sockets of its calls. Everything between them is a bounded or naturally bounded queue. Nothing here knows what a
 //! flow means.
 
-mod api;
+#![forbid(unsafe_code)]
 
-pub use api::{Command, DialRequest, Handle, NetConfig, NetError, NetEvent, start};
+mod api;
+mod bind;
+mod clock;
+mod control;
+mod datagram;
+mod media;
+mod media_sockets;
+mod outbox;
+mod resolve;
+mod sip_tcp;
+mod sip_udp;
+mod start;
+
+pub use api::{Command, DialRequest, Handle, NetConfig, NetError, NetEvent};
+pub use start::start;

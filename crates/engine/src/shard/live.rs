@@ -115,9 +115,12 @@ impl Live {
         events: &mut VecDeque<MediaEvent>,
         sink: &mut impl PacketSink,
     ) {
-        let played = self.stream.playout(scheduled);
         if self.tap {
+            let played = self.stream.playout(scheduled);
             sink.heard(id, played.payload.unwrap_or(&[]), played.kind);
+        } else {
+            // Nobody listens to the audio but the digit path, which has its own order.
+            self.stream.advance(scheduled);
         }
         // A full queue must not grow in the tick: digits wait in the stream for the next one.
         while events.len() + 4 < events.capacity() {
@@ -128,9 +131,9 @@ impl Live {
             }
         }
         self.send_frame(id, scheduled, late, out, events, sink);
-        if let Some(length) = self.stream.send_rtcp(scheduled, wall, out)
-            && self.may_send()
+        if self.may_send()
             && !late
+            && let Some(length) = self.stream.send_rtcp(scheduled, wall, out)
         {
             self.write_rtcp(id, &out[..length], sink);
         }

@@ -26,7 +26,7 @@ pub(crate) const TICK: Duration = Duration::from_millis(5);
 /// A frame that is later than this is not sent: a burst of old audio would help nobody.
 pub(crate) const TOO_LATE: Duration = Duration::from_millis(60);
 /// Largest packet that the engine sends or looks at, in octets.
-pub(crate) const PACKET: usize = 1500;
+pub const PACKET: usize = 1500;
 
 /// Settings of a shard.
 #[derive(Clone, Copy, Debug)]
@@ -121,6 +121,11 @@ impl MediaShard {
     /// Number of streams open.
     pub fn streams(&self) -> usize {
         self.phases.iter().map(Vec::len).sum()
+    }
+
+    /// Leaves out the ticks before `at`: after a stall too long to be caught up, or when no stream was there.
+    pub fn skip_to(&mut self, at: Instant) {
+        self.next_tick = self.next_tick.max(at);
     }
 
     /// Streams whose frame the next tick plays: a shell need read only their sockets before it.
