@@ -48,7 +48,6 @@ pub struct Flow {
 }
 
 /// What happens to the user agent.
-#[derive(Debug)]
 pub enum Input<'a> {
     /// One datagram.
     Datagram {
@@ -86,7 +85,7 @@ pub enum Input<'a> {
 }
 
 /// What the layer above wants. A command for a call that is over or in the wrong state does nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Command {
     /// Sends 180 Ringing.
     Ring(CallHandle),
@@ -156,7 +155,7 @@ pub enum Command {
 }
 
 /// What the user agent wants from the shell.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Output {
     /// Send these octets by this path.
@@ -204,7 +203,7 @@ pub struct Trace {
 }
 
 /// News of a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Event {
     /// An INVITE outside a dialog; 100 Trying has gone. Answer with Ring, Accept, Reject or HangUp.
     Incoming {

@@ -7,6 +7,7 @@
 
 mod api;
 mod config;
+mod debug;
 mod dialog;
 pub mod message;
 pub mod transaction;

@@ -67,7 +67,7 @@ impl UserAgent {
         let Some(dialog) = self.calls.get_mut(&handle).and_then(|c| c.dialog.as_mut()) else { return };
         dialog.local_seq += 1;
         let dialog = dialog.clone();
-        let path = dialog.next_path(self.is_alive(&dialog.path));
+        let path = self.outbound(&dialog);
         let via = self.via(&path);
         let request = dialog.request(via, dialog.local_seq);
         let mut writer = request.writer(method);

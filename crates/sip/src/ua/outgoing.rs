@@ -217,7 +217,7 @@ impl UserAgent {
             return;
         }
         let Some(mut dialog) = dialog_of(client, path, message, found) else { return };
-        let next = dialog.next_path(self.is_alive(&dialog.path));
+        let next = self.outbound(&dialog);
         let via = self.via(&next);
         let ack = dialog.request(via, found.cseq).writer("ACK").finish();
         if let Some(client) = self.clients.get_mut(&id) {

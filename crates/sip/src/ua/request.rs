@@ -170,22 +170,30 @@ impl UserAgent {
     ) {
         let Some(reply) = Reply::new(message, path) else { return };
         let tag = tag.unwrap_or_else(|| self.stateless_tag(message));
-        let build = |dispensable: bool, phrase: Option<&str>| {
+        let server = Extra::may("Server", self.config.user_agent.as_str());
+        let named = (!self.config.user_agent.is_empty()).then_some(&server);
+        let build = |dispensable: usize, phrase: Option<&str>| {
             let mut writer = reply.writer(answer.status, phrase, &tag);
-            for extra in extras.iter().filter(|e| dispensable || !e.dispensable) {
+            let mut left = dispensable;
+            for extra in extras.iter().chain(named) {
+                if extra.dispensable {
+                    let Some(fewer) = left.checked_sub(1) else { continue };
+                    left = fewer;
+                }
                 extra.write(&mut writer);
-            }
-            if dispensable && !self.config.user_agent.is_empty() {
-                writer.header("Server", &self.config.user_agent);
             }
             writer.finish()
         };
         let phrase = (!answer.sentence.is_empty()).then_some(answer.sentence);
-        let mut bytes = build(true, phrase);
-        if !path.transport.is_reliable() && bytes.len() > length {
-            bytes = build(false, phrase);
-            if bytes.len() > length {
-                bytes = build(false, Some(""));
+        let mut bytes = build(usize::MAX, phrase);
+        if !path.transport.is_reliable() {
+            // Server goes first, then the last of the others, at last the phrase.
+            let fewer = (0..extras.len() + 1).rev().map(|count| (count, phrase)).chain([(0, Some(""))]);
+            for (count, phrase) in fewer {
+                if bytes.len() <= length {
+                    break;
+                }
+                bytes = build(count, phrase);
             }
         }
         self.send_back(reply.path, reply.fallback, bytes);

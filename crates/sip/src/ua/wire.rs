@@ -1,6 +1,7 @@
 //! Octets to and from paths: streams, connections in the making, traces.
 
 use super::{Owner, UserAgent};
+use crate::dialog::Dialog;
 use crate::message::check::summary;
 use crate::message::{Frame, Framer, Message};
 use crate::{Direction, Flow, Output, Trace, Transport};
@@ -200,6 +201,16 @@ impl UserAgent {
         for client in lost {
             self.client_failed(now, client, 503, "Destination Unreachable");
         }
+    }
+
+    /// The path of the next request in a dialog; where it changes the transport, our end is the listener of the new one.
+    pub(super) fn outbound(&self, dialog: &Dialog) -> Flow {
+        let mut path = dialog.next_path(self.is_alive(&dialog.path));
+        if path.transport != dialog.path.transport {
+            let address = self.our_address(&path);
+            path.local = SocketAddr::new(path.local.ip(), address.port());
+        }
+        path
     }
 
     /// `host:port` by which peers of this path reach us.
