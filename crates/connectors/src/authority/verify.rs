@@ -55,7 +55,7 @@ impl Inner {
                 self.store.answered(&name).await?;
             }
         } else {
-            self.store.failed(&number, number_limits).await?;
+            self.store.failed(&number, number_limits, attempt == Attempt::Counted).await?;
         }
         drop(lane);
         let result = match verdict {

@@ -86,14 +86,24 @@ impl Store {
         .await
     }
 
-    /// The proof was wrong: counts it for the caller's number too, which is forgiven after a quiet time.
-    pub(crate) async fn failed(&self, number: &str, limits: Limits) -> Result<(), StoreError> {
+    /// The proof was wrong, or was not compared: a wrong one counts for the caller's number too, which is forgiven after
+    /// a quiet time.
+    pub(crate) async fn failed(
+        &self,
+        number: &str,
+        limits: Limits,
+        compared: bool,
+    ) -> Result<(), StoreError> {
         let (number, now) = (number.to_owned(), self.now_ms());
         self.change(move |change| {
             let (count, last, until) = row(change, &number)?;
             let quiet = now.saturating_sub(last.max(until)) > limits.longest;
-            let count = if quiet { 1 } else { count.saturating_add(1) };
-            write(change, &number, count, now, limits.until(count, now))?;
+            if compared {
+                let count = if quiet { 1 } else { count.saturating_add(1) };
+                write(change, &number, count, now, limits.until(count, now))?;
+            } else {
+                write(change, &number, count, last, until)?;
+            }
             change.execute(
                 "DELETE FROM failures WHERE name NOT LIKE 'user:%' AND until < ?1 AND last < ?1",
                 [now - DAY],

@@ -1,6 +1,7 @@
 //! What the tests share.
 #![allow(dead_code)] // each test binary uses a part of it
 pub mod slapd;
+pub mod world;
 
 use passline_connectors::{HashCost, Store, StoreOptions};
 use passline_identity::{AccountId, Connector, Fault, Secret, SecretDigits};
