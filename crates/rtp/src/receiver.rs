@@ -316,11 +316,16 @@ impl Receiver {
         });
     }
 
-    /// One frame of playout at the tick at `now` (samples); true with it if all of it was received.
-    pub(crate) fn playout(&mut self, now: u64, digits: &mut DigitPath) -> (FrameKind, bool) {
+    /// Time passes: packets that waited for a missing one go to the tone detector.
+    pub(crate) fn advance(&mut self, now: u64, digits: &mut DigitPath) {
         if self.sequence.source().is_some() && self.listen {
             self.listen(now, digits);
         }
+    }
+
+    /// One frame of playout at the tick at `now` (samples); true with it if all of it was received.
+    pub(crate) fn playout(&mut self, now: u64, digits: &mut DigitPath) -> (FrameKind, bool) {
+        self.advance(now, digits);
         let highest = self.sequence.highest();
         self.player.pull(now, highest, &self.history, self.types.codec)
     }

@@ -133,6 +133,15 @@ impl Stream {
         Playout { pcm, payload: whole.then_some(octets), kind }
     }
 
+    /// The tick for a stream whose audio nobody takes: the digit path's clock goes on, the playout rests.
+    ///
+    /// A later [`Stream::playout`] goes on with what came in the last 200 ms.
+    pub fn advance(&mut self, now: Instant) {
+        let now = self.media_time(now);
+        self.receiver.advance(now, &mut self.digits);
+        self.digits.advance(MediaTime(now));
+    }
+
     /// Writes the RTP packet of one encoded frame into `out`; returns its length, 0 if `out` is too small.
     ///
     /// The timestamp goes on by the payload's samples; after a pause it follows the clock, with the marker set.
