@@ -50,6 +50,26 @@ struct Track {
     tail: Option<(Fit, i64)>,
 }
 
+impl Track {
+    fn new(digit: Digit, run: &Run, residual: f32) -> Track {
+        Track {
+            digit,
+            start: run.start,
+            end: run.end,
+            effective: run.effective,
+            is_reported: false,
+            bridged: 0,
+            low: run.low,
+            high: run.high,
+            residual,
+            is_on: false,
+            absent: 0,
+            unknown: 0,
+            tail: None,
+        }
+    }
+}
+
 /// Finds DTMF digits in audio at 8000 samples a second.
 ///
 /// Every 5 ms a bank of eight Hann-weighted single-bin transforms runs over the last 10 ms. Six blocks added
@@ -362,13 +382,14 @@ impl ToneDetector {
         self.piece = Some((digit, run));
         if let Some(mut track) = self.track.filter(|t| t.digit == digit) {
             let gap = run.start - track.end;
-            if gap - i64::from(track.unknown) < PAUSE && i64::from(track.unknown) < i64::from(LONG_UNKNOWN) {
+            if track.is_reported && gap - i64::from(track.unknown) < PAUSE && track.unknown < LONG_UNKNOWN {
                 if run.effective >= 2.0 * HOP as f32 {
                     self.resume(&mut track, &run);
                 }
                 return;
             }
-            if run.effective >= PIECE && self.goes_on(&track, digit, &run, gap) {
+            let is_tone = track.is_reported || self.judged(digit, &run).is_some();
+            if run.effective >= PIECE && is_tone && self.goes_on(&track, digit, &run, gap) {
                 self.resume(&mut track, &run);
                 return;
             }
@@ -376,32 +397,22 @@ impl ToneDetector {
         if run.effective < CONFIRM {
             return;
         }
-        let Some((found, start)) = self.fit_blocks(digit, run.full, None) else { return };
+        let Some((found, _)) = self.judged(digit, &run) else { return };
+        self.close();
+        let track = Track { is_on: true, is_reported: true, ..Track::new(digit, &run, found.residual) };
+        self.start(track);
+    }
+
+    /// The fit of the run's longest stretch, if it is that of a press.
+    fn judged(&self, digit: Digit, run: &Run) -> Option<(Fit, i64)> {
+        let (found, start) = self.fit_blocks(digit, run.full, None)?;
         let samples = self.slice(start, start + found.length as i64);
         let harmonic = |omega: f32| {
             let [re, im, ..] = correlate(samples, 2.0 * omega);
             re.hypot(im)
         };
         let harmonics = (harmonic(found.low.omega), harmonic(found.high.omega));
-        if judge(digit, &found, run.effective, harmonics) == Verdict::Press {
-            self.close();
-            let track = Track {
-                digit,
-                start: run.start,
-                end: run.end,
-                effective: run.effective,
-                is_reported: true,
-                bridged: 0,
-                low: run.low,
-                high: run.high,
-                residual: found.residual,
-                is_on: true,
-                absent: 0,
-                unknown: 0,
-                tail: None,
-            };
-            self.start(track);
-        }
+        (judge(digit, &found, harmonics) == Verdict::Press).then_some((found, start))
     }
 
     fn start(&mut self, track: Track) {
@@ -458,23 +469,8 @@ impl ToneDetector {
         if self.track.is_some_and(|t| t.is_reported) {
             return;
         }
-        let Some((found, start)) = self.fit_blocks(digit, run.full, None) else { return };
-        if judge(digit, &found, run.effective, (0.0, 0.0)) != Verdict::Reject {
-            self.track = Some(Track {
-                digit,
-                start: run.start,
-                end: run.end,
-                effective: run.effective,
-                is_reported: false,
-                bridged: 0,
-                low: run.low,
-                high: run.high,
-                residual: found.residual,
-                is_on: false,
-                absent: 0,
-                unknown: 0,
-                tail: Some((found, start)),
-            });
+        if let Some(tail) = self.judged(digit, &run) {
+            self.track = Some(Track { tail: Some(tail), ..Track::new(digit, &run, tail.0.residual) });
         }
     }
 

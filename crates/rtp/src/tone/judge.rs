@@ -28,11 +28,14 @@ const OFFSET: f32 = 0.0235;
 /// High tone over low tone, power: +6.5 dB and -11 dB (Q.24 and its national variants ask for +4 and -8).
 const TWIST_HIGH: f32 = 4.5;
 const TWIST_LOW: f32 = 12.6;
+/// Power of both tones over the rest, for a stretch of 30 ms: 8 dB.
+const NEEDED: f32 = 6.3;
+const FULL_LENGTH: f32 = 240.0;
 /// Amplitude of -46 dBm0.
 const LEVEL: f32 = 114.0;
 
-/// Judges a fit over the tone's length so far (samples).
-pub(crate) fn judge(digit: Digit, fit: &Fit, effective: f32, harmonics: (f32, f32)) -> Verdict {
+/// Judges a fit, with the amplitudes at twice its frequencies.
+pub(crate) fn judge(digit: Digit, fit: &Fit, harmonics: (f32, f32)) -> Verdict {
     let (low, high) = digit.frequencies();
     let offset = |sine: &Sine, hertz: f32| (sine.omega * 8000.0 / TAU - hertz).abs() / hertz;
     if offset(&fit.low, low) > OFFSET || offset(&fit.high, high) > OFFSET {
@@ -48,7 +51,9 @@ pub(crate) fn judge(digit: Digit, fit: &Fit, effective: f32, harmonics: (f32, f3
     let (low, high) = (a * a / 2.0, b * b / 2.0);
     let ratio = (low + high) / fit.residual.max(1.0);
     let weaker = low.min(high) / fit.residual.max(1.0);
-    let needed = if effective < 45.0 * 8.0 { 5.0 } else { 3.5 };
+    // The shorter the fitted stretch, the more of any sound two sines can explain.
+    let length = fit.length as f32;
+    let needed = NEEDED * (FULL_LENGTH / length).powi(2).clamp(0.6, 8.0);
     if ratio >= needed && weaker >= 0.8 { Verdict::Press } else { Verdict::Unsure }
 }
 
@@ -119,12 +124,12 @@ mod tests {
     fn offset_twist_level_and_rest_are_limits() {
         let one = Digit::from_char('1').expect("a key");
         let good = piece(0.0);
-        let verdict = |fit: &Fit| judge(one, fit, 320.0, (0.0, 0.0));
+        let verdict = |fit: &Fit| judge(one, fit, (0.0, 0.0));
         assert_eq!(verdict(&good), Verdict::Press);
         assert_eq!(verdict(&Fit { low: sine(697.0 * 1.018, 0.0), ..good }), Verdict::Press);
         assert_eq!(verdict(&Fit { low: sine(697.0 * 1.034, 0.0), ..good }), Verdict::Reject);
         assert_eq!(verdict(&Fit { high: Sine { amplitude: 1000.0, ..good.high }, ..good }), Verdict::Reject);
         assert_eq!(verdict(&Fit { residual: 8.0e6, ..good }), Verdict::Unsure);
-        assert_eq!(judge(one, &good, 320.0, (2000.0, 0.0)), Verdict::Unsure);
+        assert_eq!(judge(one, &good, (2000.0, 0.0)), Verdict::Unsure);
     }
 }
