@@ -18,6 +18,7 @@ mod report;
 mod rtcp;
 mod sender;
 mod sequence;
+mod spread;
 mod stats;
 mod stream;
 mod tone;

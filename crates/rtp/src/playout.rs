@@ -9,6 +9,7 @@ use crate::codec::Codec;
 use crate::conceal::Concealment;
 use crate::digit::FrameKind;
 use crate::history::{Content, History, SLOTS, Slot};
+use crate::spread::Spread;
 
 /// Samples of one frame of playout: 20 ms.
 pub(crate) const FRAME: usize = 160;
@@ -32,37 +33,6 @@ const TOLERANCE: i32 = 40;
 const BACKLOG: u64 = 100;
 /// A gap beyond this (10 s) is a jump of the timestamp and not a pause.
 const JUMP: i32 = 80_000;
-
-/// Measures how far arrivals spread behind the fastest one.
-#[derive(Debug, Default)]
-struct Spread {
-    fastest: Option<i64>,
-    packets: u32,
-    /// In 1/16 samples.
-    value: u32,
-}
-
-impl Spread {
-    fn packet(&mut self, arrived: u64, timestamp: u32) {
-        // Only differences count; the reference is carried along so that wraps do not matter.
-        let transit = i64::from((arrived as u32).wrapping_sub(timestamp) as i32);
-        let Some(fastest) = self.fastest else {
-            self.fastest = Some(transit);
-            return;
-        };
-        let behind = i64::from((transit as i32).wrapping_sub(fastest as i32));
-        if !(-160_000..=160_000).contains(&behind) {
-            self.fastest = Some(transit);
-            return;
-        }
-        self.packets += 1;
-        // 1 sample in 16 packets = about 400 ppm: follows the drift of two clocks.
-        let leak = i64::from(self.packets.is_multiple_of(16));
-        self.fastest = Some(if behind < 0 { transit } else { fastest + leak });
-        let behind = (behind.max(0) as u32).min(MAX_DELAY) * 16;
-        self.value = if behind > self.value { behind } else { self.value - (self.value - behind) / 256 };
-    }
-}
 
 /// Pulls frames of 20 ms out of the history.
 #[derive(Debug)]
@@ -130,7 +100,7 @@ impl Player {
 
     /// The delay a talkspurt starts with, in samples.
     pub(crate) fn target(&self) -> u32 {
-        (self.spread.value / 16).clamp(MIN_DELAY, MAX_DELAY)
+        self.spread.samples().clamp(MIN_DELAY, MAX_DELAY)
     }
 
     /// The wait of the last played packet between arrival and playout, in samples.
@@ -481,15 +451,5 @@ mod tests {
             assert!(delay <= 8000, "{length} {pause}: {delay}");
             assert!(whole * 160 > 60 * length, "{length} {pause}: {whole}");
         }
-    }
-
-    #[test]
-    fn jitter_sets_the_delay_of_the_next_talkspurt() {
-        let mut bench = Bench::new();
-        for step in 0..100u32 {
-            let jitter = u64::from(step * 7 % 5) * 160;
-            bench.packet(160 * u64::from(step) + jitter, 100 + u64::from(step), 160 * step, 160);
-        }
-        assert!((500..=660).contains(&bench.player.target()), "{}", bench.player.target());
     }
 }
