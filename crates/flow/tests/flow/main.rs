@@ -1,0 +1,7 @@
+//! The shipped flows, run as whole calls against a scripted world, and the linter on what admins may write.
+mod calls;
+mod failures;
+mod linter;
+mod random;
+mod secrets;
+mod world;
