@@ -73,6 +73,13 @@ fn goals_are_reached() {
     add("harsh voices", 10, 10, &|| voices::talk_off(1800 / part, true, 94));
     if let Ok(directory) = std::env::var("PASSLINE_SPEECH") {
         add("recorded speech", 0, 0, &|| voices::recordings(&directory));
+        let prompts = voices::read_all(&directory);
+        let prompt = |r: &mut Random, n: usize| -> Vec<f64> {
+            let (_, pcm) = &prompts[r.int(0, prompts.len() as i64 - 1) as usize];
+            let start = r.int(0, (pcm.len() - n) as i64) as usize;
+            pcm[start..start + n].iter().map(|&s| f64::from(s)).collect()
+        };
+        add("spoken barge-in", 25, 5, &|| lines::barge_in(2400, prompt));
     }
     for row in rows {
         let (missed, extra) = (row.missed.div_ceil(part), row.extra.div_ceil(part));

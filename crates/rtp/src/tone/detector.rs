@@ -354,7 +354,7 @@ impl ToneDetector {
 
     /// Fits two sines to the samples of the blocks `from..=to`; with the sample of the fit's centre.
     fn fit_blocks(&self, digit: Digit, (from, to): (u64, u64), residual: Option<f32>) -> Option<(Fit, i64)> {
-        const EDGE: i64 = 28;
+        const EDGE: i64 = 14;
         let hop = HOP as i64;
         let (start, end) = (from as i64 * hop - EDGE, to as i64 * hop + EDGE);
         let samples = self.slice(start, end);

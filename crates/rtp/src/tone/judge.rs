@@ -28,9 +28,15 @@ const OFFSET: f32 = 0.0235;
 /// High tone over low tone, power: +6.5 dB and -11 dB (Q.24 and its national variants ask for +4 and -8).
 const TWIST_HIGH: f32 = 4.5;
 const TWIST_LOW: f32 = 12.6;
-/// Power of both tones over the rest, for a stretch of 30 ms: 8 dB.
-const NEEDED: f32 = 6.3;
-const FULL_LENGTH: f32 = 240.0;
+/// Power of both tones over the rest, dB, for a stretch of 30 ms with nothing unusual.
+const NEEDED: f32 = 7.5;
+/// Power over the rest, dB, that is enough however unusual the rest is.
+const ENOUGH: f32 = 22.0;
+/// A second harmonic so many dB above -24 dB is a voice or an instrument.
+const RICH: f32 = 14.0;
+/// Power of the weaker tone over the rest: 2 dB.
+const WEAKER: f32 = 1.6;
+const FULL_LENGTH: f32 = 220.0;
 /// Amplitude of -46 dBm0.
 const LEVEL: f32 = 114.0;
 
@@ -45,16 +51,28 @@ pub(crate) fn judge(digit: Digit, fit: &Fit, harmonics: (f32, f32)) -> Verdict {
     if a.min(b) < LEVEL || b * b > a * a * TWIST_HIGH || a * a > b * b * TWIST_LOW {
         return Verdict::Reject;
     }
-    if harmonics.0 > 0.35 * a || harmonics.1 > 0.35 * b {
+    let (low_power, high_power) = (a * a / 2.0, b * b / 2.0);
+    let rest = fit.residual.max(1.0);
+    if low_power.min(high_power) < WEAKER * rest {
         return Verdict::Unsure;
     }
-    let (low, high) = (a * a / 2.0, b * b / 2.0);
-    let ratio = (low + high) / fit.residual.max(1.0);
-    let weaker = low.min(high) / fit.residual.max(1.0);
-    // The shorter the fitted stretch, the more of any sound two sines can explain.
-    let length = fit.length as f32;
-    let needed = NEEDED * (FULL_LENGTH / length).powi(2).clamp(0.6, 8.0);
-    if ratio >= needed && weaker >= 0.8 { Verdict::Press } else { Verdict::Unsure }
+    // What is unusual for a digit, and usual for voices, asks for a cleaner pair of tones.
+    let percent =
+        100.0 * ((offset(&fit.low, low) - 0.003).max(0.0) + (offset(&fit.high, high) - 0.003).max(0.0));
+    let twist = (decibel(high_power / low_power).abs() - 3.0).max(0.0);
+    let short = (3.0 * decibel(FULL_LENGTH / fit.length as f32)).max(-3.5);
+    let harmonic = |h: f32, of: f32| (decibel((h * h) / (of * of)) + 24.0).max(0.0);
+    let rich = harmonic(harmonics.0, a).max(harmonic(harmonics.1, b));
+    if rich > RICH {
+        return Verdict::Unsure;
+    }
+    let needed = NEEDED + 3.0 * percent + twist + short + 0.6 * rich;
+    let ratio = decibel((low_power + high_power) / rest);
+    if ratio >= needed.min(ENOUGH) { Verdict::Press } else { Verdict::Unsure }
+}
+
+fn decibel(power: f32) -> f32 {
+    10.0 * power.max(1e-9).log10()
 }
 
 /// Compares the phases of two pieces whose centres lie `distance` samples apart.

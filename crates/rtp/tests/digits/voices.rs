@@ -106,19 +106,26 @@ pub fn talk_off(seconds: usize, harsh: bool, seed: u64) -> Score {
     total
 }
 
-/// All 8 kHz mono WAV files of a directory, none of which holds digits.
-pub fn recordings(directory: &str) -> Score {
-    let mut total = Score::default();
-    let Ok(entries) = std::fs::read_dir(directory) else { return total };
+/// All 8 kHz mono WAV files of a directory: name and samples.
+pub fn read_all(directory: &str) -> Vec<(String, Vec<i16>)> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
     let mut paths: Vec<_> = entries.flatten().map(|e| e.path()).collect();
     paths.sort();
-    for path in paths {
-        let Ok(mut wav) = hound::WavReader::open(&path) else { continue };
-        let pcm: Vec<i16> = wav.samples::<i16>().flatten().collect();
+    let read = |path: &std::path::PathBuf| {
+        let mut wav = hound::WavReader::open(path).ok()?;
+        Some((path.display().to_string(), wav.samples::<i16>().flatten().collect()))
+    };
+    paths.iter().filter_map(read).collect()
+}
+
+/// All recordings of a directory, none of which holds digits.
+pub fn recordings(directory: &str) -> Score {
+    let mut total = Score::default();
+    for (path, pcm) in read_all(directory) {
         let pcm = super::code(&pcm, Codec::Pcmu);
         let result = run(&Case::default(), &pcm);
         if result.extra > 0 {
-            println!("  {} extra in {}", result.extra, path.display());
+            println!("  {} extra in {path}", result.extra);
         }
         total.add(result);
     }
