@@ -302,7 +302,7 @@ impl ToneDetector {
         let since = track.start.max(track.end - TAIL).max(self.now() - 24 * HOP as i64);
         let (row, column) = track.digit.keypad();
         let Some(run) = self.history_run_until(row, column, since, track.end) else { return };
-        if let Some(fit) = self.fit_blocks(track.digit, run, Some(track.residual)) {
+        if let Some(fit) = self.phases(track.digit, run, track.residual) {
             track.tail = Some(fit);
         }
     }
@@ -352,29 +352,45 @@ impl ToneDetector {
         &self.samples[from.min(to)..to]
     }
 
-    /// Fits two sines to the samples of the blocks `from..=to`; with the sample of the fit's centre.
-    fn fit_blocks(&self, digit: Digit, (from, to): (u64, u64), residual: Option<f32>) -> Option<(Fit, i64)> {
+    /// The samples of the blocks `from..=to` and the number of the first.
+    fn stretch(&self, (from, to): (u64, u64)) -> Option<(&[f32], i64)> {
         const EDGE: i64 = 14;
         let hop = HOP as i64;
         let (start, end) = (from as i64 * hop - EDGE, to as i64 * hop + EDGE);
         let samples = self.slice(start, end);
-        if samples.len() < 64 || samples.len() > KEPT || from > to {
-            return None;
-        }
+        let is_enough = from < to && (64..=KEPT).contains(&samples.len());
+        is_enough.then_some((samples, end - samples.len() as i64))
+    }
+
+    /// Near which frequencies the tones of `digit` lie in these blocks, radians per sample.
+    fn near(&self, digit: Digit, (from, to): (u64, u64)) -> (f32, f32) {
         let (row, column) = digit.keypad();
         let (low, high) = digit.frequencies();
         let radians = std::f32::consts::TAU / 8000.0;
-        let low = low * radians + self.history.drift(row, from, to);
-        let high = high * radians + self.history.drift(column + 4, from, to);
-        let start = start + (end - start - samples.len() as i64);
-        let found = match residual {
-            Some(residual) => fit_phase(samples, low, high, 2, residual),
-            None => {
-                let mut scratch = [0.0; KEPT];
-                fit(samples, low, high, 2, &mut scratch[..samples.len()])
-            }
+        let drift = |k: usize| self.history.drift(k, from, to);
+        (low * radians + drift(row), high * radians + drift(column + 4))
+    }
+
+    /// Frequencies and phases in some blocks, with the number of the first sample.
+    fn phases(&self, digit: Digit, blocks: (u64, u64), residual: f32) -> Option<(Fit, i64)> {
+        let (samples, start) = self.stretch(blocks)?;
+        let (low, high) = self.near(digit, blocks);
+        Some((fit_phase(samples, low, high, 2, residual), start))
+    }
+
+    /// The fit of the run's longest stretch, if it is that of a press.
+    fn judged(&self, digit: Digit, run: &Run) -> Option<(Fit, i64)> {
+        let (samples, start) = self.stretch(run.full)?;
+        let (low, high) = self.near(digit, run.full);
+        let mut rest = [0.0; KEPT];
+        let found = fit(samples, low, high, 2, &mut rest[..samples.len()]);
+        // Harmonics are sought in what remains: the high tone may lie near twice the low one.
+        let harmonic = |omega: f32| {
+            let [re, im, ..] = correlate(&rest[..samples.len() / 8 * 8], 2.0 * omega);
+            re.hypot(im)
         };
-        Some((found, start))
+        let harmonics = (harmonic(found.low.omega), harmonic(found.high.omega));
+        (judge(digit, &found, harmonics) == Verdict::Press).then_some((found, start))
     }
 
     /// A run of tone that reaches up to now: a press, the continuation of one, or neither yet.
@@ -403,18 +419,6 @@ impl ToneDetector {
         self.start(track);
     }
 
-    /// The fit of the run's longest stretch, if it is that of a press.
-    fn judged(&self, digit: Digit, run: &Run) -> Option<(Fit, i64)> {
-        let (found, start) = self.fit_blocks(digit, run.full, None)?;
-        let samples = self.slice(start, start + found.length as i64);
-        let harmonic = |omega: f32| {
-            let [re, im, ..] = correlate(samples, 2.0 * omega);
-            re.hypot(im)
-        };
-        let harmonics = (harmonic(found.low.omega), harmonic(found.high.omega));
-        (judge(digit, &found, harmonics) == Verdict::Press).then_some((found, start))
-    }
-
     fn start(&mut self, track: Track) {
         self.track = Some(track);
         self.piece = None;
@@ -424,7 +428,7 @@ impl ToneDetector {
     /// Whether the run is the track's press, by the phases.
     fn goes_on(&self, track: &Track, digit: Digit, run: &Run, gap: i64) -> bool {
         let Some((tail, tail_start)) = track.tail else { return false };
-        let Some((head, head_start)) = self.fit_blocks(digit, run.full, Some(track.residual)) else {
+        let Some((head, head_start)) = self.phases(digit, run.full, track.residual) else {
             return false;
         };
         let distance = (head_start as f32 + head.centre) - (tail_start as f32 + tail.centre);
@@ -461,7 +465,7 @@ impl ToneDetector {
         {
             track.end = run.end;
             track.effective += run.effective;
-            track.tail = self.fit_blocks(digit, run.full, Some(track.residual));
+            track.tail = self.phases(digit, run.full, track.residual);
             track.absent = 0;
             self.track = Some(track);
             return;
