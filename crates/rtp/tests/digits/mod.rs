@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // Each test binary uses a part of it.
 
+pub mod events;
 pub mod lines;
 pub mod sounds;
 pub mod voices;
