@@ -215,7 +215,13 @@ impl Fields {
             Some(node) => Self::of(p, node, "exits").map(|exits| Self { what: what.clone(), ..exits }),
             None => None,
         }
-        .unwrap_or(Self { what, place: self.place, head: None, entries: Vec::new(), known: Vec::new() })
+        .unwrap_or(Self {
+            what,
+            place: self.place,
+            head: None,
+            entries: Vec::new(),
+            known: Vec::new(),
+        })
     }
 
     /// Reports every key that nobody took.

@@ -87,7 +87,8 @@ fn numbers(p: &mut Parser<'_>, fields: &mut Fields) -> Vec<(String, Place)> {
     for node in nodes {
         let Some(number) = p.text(&node, "number") else { continue };
         // The user part of a SIP URI as phones dial it.
-        if number.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '*' | '#' | '-' | '_' | '.')) {
+        if number.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '*' | '#' | '-' | '_' | '.'))
+        {
             numbers.push((number, node.place));
         } else {
             let message = format!("`{number}` is no number that can be dialled");
@@ -114,7 +115,9 @@ fn limits(p: &mut Parser<'_>, fields: &mut Fields) -> Limits {
 
 /// `points` per factor, `needs` per operation.
 fn policy(p: &mut Parser<'_>, fields: &mut Fields) {
-    let Some(mut policy) = fields.take("policy").and_then(|node| Fields::of(p, node, "policy")) else { return };
+    let Some(mut policy) = fields.take("policy").and_then(|node| Fields::of(p, node, "policy")) else {
+        return;
+    };
     if let Some(points) = policy.take("points") {
         let Value::Map(entries) = points.value else {
             return p.wrong_kind(&points, "points", "a mapping such as `{ pin: 1, questions: 1 }`");
@@ -127,7 +130,9 @@ fn policy(p: &mut Parser<'_>, fields: &mut Fields) {
         }
     }
     for name in ["reset", "unlock", "disk_code"] {
-        let Some(mut operation) = policy.take(name).and_then(|node| Fields::of(p, node, name)) else { continue };
+        let Some(mut operation) = policy.take(name).and_then(|node| Fields::of(p, node, name)) else {
+            continue;
+        };
         // No default: what a password costs is for the admin to say.
         if let Some(node) = operation.need(p, "needs") {
             match node.value {
@@ -173,13 +178,28 @@ fn handlers(p: &mut Parser<'_>, fields: &mut Fields) -> Handlers {
         Box::new(Ticket { summary: "a call ended with a technical error".to_owned(), resolved: false })
     };
     handlers.error.get_or_insert_with(|| {
-        usual(p, place, "on.error", vec![say("sorry_technical"), ticket(), Box::new(HangUp { outcome: "error" })])
+        usual(
+            p,
+            place,
+            "on.error",
+            vec![say("sorry_technical"), ticket(), Box::new(HangUp { outcome: "error" })],
+        )
     });
     handlers.call_limit.get_or_insert_with(|| {
-        usual(p, place, "on.call_limit", vec![say("call_too_long"), Box::new(HangUp { outcome: "call_limit" })])
+        usual(
+            p,
+            place,
+            "on.call_limit",
+            vec![say("call_too_long"), Box::new(HangUp { outcome: "call_limit" })],
+        )
     });
     handlers.session_over.get_or_insert_with(|| {
-        usual(p, place, "on.session_over", vec![say("session_over"), Box::new(HangUp { outcome: "session_over" })])
+        usual(
+            p,
+            place,
+            "on.session_over",
+            vec![say("session_over"), Box::new(HangUp { outcome: "session_over" })],
+        )
     });
     p.section = "start".to_owned();
     handlers

@@ -199,8 +199,9 @@ impl Flow {
         let cx = self.cx.as_ref().filter(|_| self.mode == Mode::Running)?;
         let kind = family(cx.definition.graph.get(self.node?)?.step.kind());
         let global = &cx.definition.handlers.keys;
-        let found =
-            global.iter().find(|global| global.key == key.expose() && global.kinds.iter().any(|of| of == kind));
+        let found = global
+            .iter()
+            .find(|global| global.key == key.expose() && global.kinds.iter().any(|of| of == kind));
         found.map(|global| global.to)
     }
 

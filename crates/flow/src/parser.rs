@@ -32,8 +32,13 @@ impl VarRef {
             Some((name, field)) => (name, Some(field.to_owned())),
             None => (path, None),
         };
-        let plain = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        (plain(name) && field.as_deref().is_none_or(plain)).then(|| Self { name: name.to_owned(), field, place })
+        let plain =
+            |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        (plain(name) && field.as_deref().is_none_or(plain)).then(|| Self {
+            name: name.to_owned(),
+            field,
+            place,
+        })
     }
 
     /// True for a field that must not be heard but through `speak_secret`.
@@ -160,7 +165,7 @@ impl<'a> Parser<'a> {
 
 /// The word of `known` that was probably meant.
 pub(crate) fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
-    let limit = (word.chars().count() / 3).max(1);
+    let limit = (word.chars().count() / 2).clamp(1, 3);
     known
         .into_iter()
         .map(|candidate| (distance(word, candidate), candidate))
@@ -200,7 +205,7 @@ mod tests {
     #[test]
     fn the_nearest_word_is_found_and_a_far_one_is_not() {
         assert_eq!(nearest("promt", ["prompt", "options"]), Some("prompt"));
-        assert_eq!(nearest("goot", ["goto", "say"]), None, "a transposition of four letters is two changes");
+        assert_eq!(nearest("goot", ["goto", "say"]), Some("goto"));
         assert_eq!(nearest("xyz", ["prompt"]), None);
         assert_eq!(distance("kitten", "sitting"), 3);
     }

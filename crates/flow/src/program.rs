@@ -114,7 +114,8 @@ pub fn load(files: &[(String, String)], prompts: &dyn PromptCheck) -> Result<Pro
         }
         for (number, place) in &flow.numbers {
             if let Some(FlowId(other)) = entries.insert(number.clone(), FlowId(index)) {
-                let message = format!("number {number} is already answered by flow `{}`", flows[other].1.name);
+                let message =
+                    format!("number {number} is already answered by flow `{}`", flows[other].1.name);
                 fault(*place, message, "Give one of them another number.");
             }
         }

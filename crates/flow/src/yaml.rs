@@ -80,7 +80,8 @@ pub(crate) fn read(file: &str, text: &str) -> Result<Node, Fault> {
                 column: place.column,
                 rule: "syntax",
                 message: error.to_string().lines().next().unwrap_or("not YAML").to_owned(),
-                remedy: "Correct the YAML here: indentation, quotes, brackets, or a key that stands twice.".to_owned(),
+                remedy: "Correct the YAML here: indentation, quotes, brackets, or a key that stands twice."
+                    .to_owned(),
             })
         }
     }

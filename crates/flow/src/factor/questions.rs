@@ -42,12 +42,7 @@ impl Factor for Questions {
     }
 
     fn begin(&self) -> Box<dyn Gathering> {
-        Box::new(Answering {
-            step: self.clone(),
-            left: VecDeque::new(),
-            current: None,
-            answers: Vec::new(),
-        })
+        Box::new(Answering { step: self.clone(), left: VecDeque::new(), current: None, answers: Vec::new() })
     }
 
     fn prompts(&self) -> Vec<PromptRef> {

@@ -49,7 +49,8 @@ fn ends(lint: &mut Lint<'_>, reached: &BTreeSet<NodeId>) {
         let Some(placed) = lint.flow.graph.get(*id) else { continue };
         let (step, place) = (&placed.step, placed.place);
         if step.jump().is_none() && step.falls_through() && lint.flow.graph.after(*id).is_none() {
-            let message = format!("the flow ends after `{}` in `{}` without `hangup`", step.kind(), placed.section);
+            let message =
+                format!("the flow ends after `{}` in `{}` without `hangup`", step.kind(), placed.section);
             lint.fault(place, "L5", message, "Add `hangup: completed` or `goto: <label>` after it.");
         }
     }
@@ -79,7 +80,10 @@ fn spinning(lint: &mut Lint<'_>) {
         let out: Vec<NodeId> = left
             .iter()
             .copied()
-            .filter(|id| !lint.successors(*id).iter().any(|(_, to)| left.contains(to)))
+            // A key that leads away is a caller who is there.
+            .filter(|id| {
+                !lint.successors(*id).iter().any(|(by, to)| !by.starts_with("key ") && left.contains(to))
+            })
             .collect();
         if out.is_empty() {
             break;
@@ -89,7 +93,8 @@ fn spinning(lint: &mut Lint<'_>) {
         });
     }
     let Some(first) = left.iter().next().and_then(|id| graph.get(*id)) else { return };
-    let message = format!("from `{}` the flow runs in a circle without waiting for the caller", first.section);
+    let message =
+        format!("from `{}` the flow runs in a circle without waiting for the caller", first.section);
     let place = first.place;
     lint.fault(place, "L5", message, "Put a step into the circle that takes keys, e.g. `confirm`.");
 }
@@ -113,15 +118,20 @@ fn hangup_handler(lint: &mut Lint<'_>) {
 /// Handlers that end the call have no time to wait for the caller.
 fn ending_handlers(lint: &mut Lint<'_>) {
     let handlers = &lint.flow.handlers;
-    let named =
-        [("error", handlers.error), ("call_limit", handlers.call_limit), ("session_over", handlers.session_over)];
+    let named = [
+        ("error", handlers.error),
+        ("call_limit", handlers.call_limit),
+        ("session_over", handlers.session_over),
+    ];
     for (name, handler) in named {
         let (mut seen, mut open) = (BTreeSet::new(), Vec::from_iter(handler));
         while let Some(id) = open.pop().filter(|id| seen.insert(*id)) {
             let Some(placed) = lint.flow.graph.get(id) else { continue };
             if placed.step.waits() {
-                let message = format!("`on: {name}` leads to `{}`, which waits for the caller", placed.step.kind());
-                let place = lint.flow.graph.get(handler.unwrap_or(id)).map_or(placed.place, |first| first.place);
+                let message =
+                    format!("`on: {name}` leads to `{}`, which waits for the caller", placed.step.kind());
+                let place =
+                    lint.flow.graph.get(handler.unwrap_or(id)).map_or(placed.place, |first| first.place);
                 lint.fault(place, "L5", message, "End the call there: `{ say: …, hangup: … }`.");
                 break;
             }
@@ -136,7 +146,11 @@ fn same_words(lint: &mut Lint<'_>) {
     for (_, placed) in flow.graph.iter().filter(|(_, placed)| placed.step.kind() == "auth") {
         let exits = placed.step.exits();
         let words = |name: &str| {
-            exits.iter().find(|exit| exit.name == name).map(|exit| said_from(lint, exit.to)).unwrap_or_default()
+            exits
+                .iter()
+                .find(|exit| exit.name == name)
+                .map(|exit| said_from(lint, exit.to))
+                .unwrap_or_default()
         };
         if words("failed") != words("locked") {
             let message = "`failed` and `locked` are told in different words".to_owned();
@@ -173,7 +187,12 @@ fn global_keys(lint: &mut Lint<'_>) {
                     "global key `{}` collides with `{kind}` in line {}, which uses it itself",
                     key.key, placed.place.line
                 );
-                lint.fault(key.place, "L11", message, format!("Take `{kind}` out of `in`, or use another key."));
+                lint.fault(
+                    key.place,
+                    "L11",
+                    message,
+                    format!("Take `{kind}` out of `in`, or use another key."),
+                );
                 break;
             }
         }

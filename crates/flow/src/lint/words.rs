@@ -13,7 +13,8 @@ pub(super) fn check(lint: &mut Lint<'_>, prompts: &dyn PromptCheck) {
     let place = Place { line: 1, column: 1 };
     for language in flow.languages.iter().filter(|language| !loaded.contains(language)) {
         let message = format!("language `{language}` has no prompts");
-        let remedy = format!("Add the folder media/prompts/{language}, or take `{language}` out of `languages`.");
+        let remedy =
+            format!("Add the folder media/prompts/{language}, or take `{language}` out of `languages`.");
         lint.fault(place, "L7", message, remedy);
     }
     let mut wanted: BTreeMap<PromptId, Place> = BTreeMap::new();

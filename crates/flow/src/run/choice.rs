@@ -35,7 +35,13 @@ pub(crate) struct Choice {
 
 impl Choice {
     /// A question in the language of the call.
-    pub fn new(prompt: Vec<Item>, keys: Vec<char>, repeat: Option<char>, first_timeout: Duration, tries: u8) -> Self {
+    pub fn new(
+        prompt: Vec<Item>,
+        keys: Vec<char>,
+        repeat: Option<char>,
+        first_timeout: Duration,
+        tries: u8,
+    ) -> Self {
         let prompt = vec![Utterance::new(prompt)];
         Self { prompt, keys, repeat, apology: true, first_timeout, tries, tried: 0 }
     }

@@ -2,8 +2,8 @@
 use super::{Asking, Late, Utterance, Voice};
 use crate::{CallContext, Output, parser::VarRef, program::Definition};
 use passline_identity::{
-    Answer, AuditEvent, Capabilities, Fault, Key, MachineId, Query, ResetId, ResetOutcome, Secret, SecretDigits,
-    SubjectId, TargetId, TargetResult,
+    Answer, AuditEvent, Capabilities, Fault, Key, MachineId, Query, ResetId, ResetOutcome, Secret,
+    SecretDigits, SubjectId, TargetId, TargetResult,
 };
 use passline_prompt::phrase::{Item, PromptId};
 use std::{
@@ -227,7 +227,9 @@ impl Context {
     /// A query that no step waits for got no answer at all.
     pub fn never_answered(&mut self, late: Late) {
         match late {
-            Late::Reset => self.ticket("A password change got no answer; the journal shows what was begun", false),
+            Late::Reset => {
+                self.ticket("A password change got no answer; the journal shows what was begun", false)
+            }
             Late::Unheard(reset) => self.unheard_ticket(&reset, "no answer"),
             Late::Nothing => {}
         }
@@ -244,7 +246,10 @@ impl Context {
     }
 
     fn unheard_ticket(&mut self, reset: &ResetId, why: &str) {
-        self.ticket(&format!("Password of reset {reset} was not heard and could not be made invalid: {why}"), false);
+        self.ticket(
+            &format!("Password of reset {reset} was not heard and could not be made invalid: {why}"),
+            false,
+        );
     }
 
     /// Opens a ticket.

@@ -130,6 +130,9 @@ mod tests {
             })
             .collect();
         assert_eq!(kinds, ["de:a", "en:b", "Hush"]);
-        assert!(!voice.say(vec![Utterance::new(Vec::new())], "en", &mut out), "an empty phrase is said at once");
+        assert!(
+            !voice.say(vec![Utterance::new(Vec::new())], "en", &mut out),
+            "an empty phrase is said at once"
+        );
     }
 }

@@ -55,7 +55,12 @@ fn factor(p: &mut Parser<'_>, node: Node) -> Option<(Box<dyn Factor>, u8)> {
     let mut entries = match node.value {
         Value::Map(entries) if entries.len() == 1 => entries,
         _ => {
-            p.fault(place, "syntax", "a factor is one key, such as `pin`", "Write `- pin: { min: 4, max: 8 }`.");
+            p.fault(
+                place,
+                "syntax",
+                "a factor is one key, such as `pin`",
+                "Write `- pin: { min: 4, max: 8 }`.",
+            );
             return None;
         }
     };
@@ -76,7 +81,8 @@ fn factor(p: &mut Parser<'_>, node: Node) -> Option<(Box<dyn Factor>, u8)> {
     let factor = factor?;
     // Questions are called a set where points are given, since all of them earn the points together.
     let aliases = [factor.name(), if factor.name() == "questions" { "question_set" } else { "" }];
-    let points = p.points.iter().find(|(name, _)| aliases.contains(&name.as_str())).map(|(_, points)| *points);
+    let points =
+        p.points.iter().find(|(name, _)| aliases.contains(&name.as_str())).map(|(_, points)| *points);
     if points.is_none() {
         let message = format!("`policy.points` does not say what `{name}` earns");
         p.fault(key.place, "L1", message, format!("Add `{name}: 1` (or more) to `policy.points`."));
@@ -88,7 +94,8 @@ fn check_points(p: &mut Parser<'_>, fields: &Fields, require: u8, factors: &[(Bo
     let mut sum = 0_u8;
     for (factor, points) in factors {
         if sum >= require {
-            let message = format!("`{}` is never asked for: the factors before it earn enough", factor.name());
+            let message =
+                format!("`{}` is never asked for: the factors before it earn enough", factor.name());
             p.fault(fields.place, "L1", message, "Raise `require`, or remove the factor.");
         }
         sum = sum.saturating_add(*points);
@@ -235,7 +242,9 @@ impl Running for Authenticating {
                 self.judge(cx)
             }
             Event::Answer(Answer::Capabilities(capabilities)) => {
-                if self.verdicts.len() != self.step.factors.len() || !self.verdicts.iter().all(|passed| *passed) {
+                if self.verdicts.len() != self.step.factors.len()
+                    || !self.verdicts.iter().all(|passed| *passed)
+                {
                     return Next::Fail(Fault::Internal);
                 }
                 cx.capabilities = capabilities;

@@ -66,7 +66,8 @@ impl Step for ChooseComputer {
     }
 
     fn prompts(&self) -> Vec<PromptRef> {
-        let own = ["for_computer_number", "for_computer_ending", "press", "to_repeat", "no_input", "no_match"];
+        let own =
+            ["for_computer_number", "for_computer_ending", "press", "to_repeat", "no_input", "no_match"];
         with_silence(vec![self.prompt.clone()], &self.prompt, &own)
     }
 
@@ -117,7 +118,9 @@ impl Choosing {
     }
 
     fn take(&self, cx: &mut Context, index: usize) -> Next {
-        let Some(machine) = cx.capabilities.machines.get(index).cloned() else { return leave(self.step.none) };
+        let Some(machine) = cx.capabilities.machines.get(index).cloned() else {
+            return leave(self.step.none);
+        };
         cx.variables.insert(self.step.into.clone(), Variable::Computer(machine));
         Next::Done
     }
@@ -153,7 +156,8 @@ mod tests {
 
     #[test]
     fn computers_are_named_by_endings_that_differ_else_by_number() {
-        let ids = |names: &[&str]| offers(&names.iter().map(|name| MachineId::from(*name)).collect::<Vec<_>>());
+        let ids =
+            |names: &[&str]| offers(&names.iter().map(|name| MachineId::from(*name)).collect::<Vec<_>>());
         assert!(ids(&["nb-10048", "pc7"]).contains(&Item::Digits("0048".into())));
         assert!(ids(&["nb-1", "pc-1"]).contains(&Item::Prompt("for_computer_number".into())));
         assert!(ids(&["nb", "pc-1"]).contains(&Item::Prompt("for_computer_number".into())));

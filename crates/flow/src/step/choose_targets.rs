@@ -113,7 +113,8 @@ impl Choosing {
             Chosen::More => Next::Stay,
             Chosen::Key(key) if key == self.step.all_key => self.chosen(cx, self.targets.clone()),
             Chosen::Key(key) => {
-                let target = (0..MOST).find(|index| nth_key(*index) == Some(key)).and_then(|i| self.targets.get(i));
+                let target =
+                    (0..MOST).find(|index| nth_key(*index) == Some(key)).and_then(|i| self.targets.get(i));
                 let target = target.cloned().into_iter().collect();
                 self.chosen(cx, target)
             }

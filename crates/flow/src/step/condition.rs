@@ -26,7 +26,8 @@ impl Condition {
     /// Reads e.g. `user.has_computer`, `not user.has_locked and $choice == "1"`.
     pub fn parse(p: &mut Parser<'_>, node: &Node) -> Option<Self> {
         let text = p.text(node, "if")?;
-        let terms = text.split(" and ").map(|term| Self::term(p, node, term.trim())).collect::<Option<_>>()?;
+        let terms =
+            text.split(" and ").map(|term| Self::term(p, node, term.trim())).collect::<Option<_>>()?;
         Some(Self { terms })
     }
 

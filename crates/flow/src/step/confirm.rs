@@ -33,7 +33,12 @@ pub(super) fn parse(fields: &mut Fields, p: &mut Parser<'_>, id: NodeId) -> Opti
     let no_match = exits.silence_exit(p, "no_match", id);
     exits.finish(p);
     if yes.is_none() && no.is_none() {
-        p.fault(fields.place, "L5", "neither `yes` nor `no` leads anywhere", "Add `yes: <label>` or `no: <label>`.");
+        p.fault(
+            fields.place,
+            "L5",
+            "neither `yes` nor `no` leads anywhere",
+            "Add `yes: <label>` or `no: <label>`.",
+        );
     }
     Some(Box::new(Confirm { prompt: prompt?, yes, no, no_input, no_match, tries }))
 }

@@ -82,9 +82,9 @@ impl Running for DiskCode {
                 Next::Done
             }
             // Nothing was changed, so there is nothing to be in doubt of: the caller hears that there is no code.
-            Event::Answer(Answer::Failed(Fault::NotFound | Fault::Refused | Fault::Timeout | Fault::Unavailable)) => {
-                leave(self.failed)
-            }
+            Event::Answer(Answer::Failed(
+                Fault::NotFound | Fault::Refused | Fault::Timeout | Fault::Unavailable,
+            )) => leave(self.failed),
             Event::Answer(answer) => unexpected(&answer),
             Event::Spoken | Event::Key(_) | Event::Timer => Next::Stay,
         }

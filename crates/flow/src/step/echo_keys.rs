@@ -145,7 +145,13 @@ mod tests {
         let prompt = |id: &str| Item::Prompt(id.into());
         assert_eq!(
             names("12*#3A"),
-            [Item::Digits("12".into()), prompt("star"), prompt("pound"), Item::Digits("3".into()), prompt("key_a")]
+            [
+                Item::Digits("12".into()),
+                prompt("star"),
+                prompt("pound"),
+                Item::Digits("3".into()),
+                prompt("key_a")
+            ]
         );
     }
 }

@@ -53,7 +53,12 @@ pub(super) fn parse(fields: &mut Fields, p: &mut Parser<'_>, id: NodeId) -> Opti
             }
         }
         Some((place, _)) => {
-            p.fault(place, "syntax", "`options` is no mapping of keys", "Write `\"1\": { goto: …, text: … }`.");
+            p.fault(
+                place,
+                "syntax",
+                "`options` is no mapping of keys",
+                "Write `\"1\": { goto: …, text: … }`.",
+            );
         }
         None => {}
     }
@@ -61,8 +66,7 @@ pub(super) fn parse(fields: &mut Fields, p: &mut Parser<'_>, id: NodeId) -> Opti
     let no_input = exits.silence_exit(p, "no_input", id);
     let no_match = exits.silence_exit(p, "no_match", id);
     let conditional = !options.is_empty() && options.iter().all(|option| option.condition.is_some());
-    let empty =
-        if conditional { exits.need_exit(p, "empty", id) } else { exits.exit(p, "empty", id) };
+    let empty = if conditional { exits.need_exit(p, "empty", id) } else { exits.exit(p, "empty", id) };
     exits.finish(p);
     if options.is_empty() {
         p.fault(fields.place, "syntax", "a menu without a choice", "Add options that lead somewhere.");
@@ -116,7 +120,11 @@ impl Step for Menu {
     }
 
     fn needs(&self) -> Vec<Need> {
-        self.options.iter().filter_map(|option| option.condition.as_ref()).flat_map(Condition::needs).collect()
+        self.options
+            .iter()
+            .filter_map(|option| option.condition.as_ref())
+            .flat_map(Condition::needs)
+            .collect()
     }
 
     fn prompts(&self) -> Vec<PromptRef> {
@@ -148,7 +156,9 @@ impl Choosing {
     fn next(&self, chosen: Chosen) -> Next {
         match chosen {
             Chosen::More => Next::Stay,
-            Chosen::Key(key) => leave(self.step.options.iter().find(|option| option.key == key).and_then(|o| o.to)),
+            Chosen::Key(key) => {
+                leave(self.step.options.iter().find(|option| option.key == key).and_then(|o| o.to))
+            }
             Chosen::NoInput => leave(self.step.no_input),
             Chosen::NoMatch => leave(self.step.no_match),
         }
@@ -167,7 +177,9 @@ pub(super) fn offer(text: &PromptRef, key: char) -> [Item; 3] {
 
 impl Running for Choosing {
     fn start(&mut self, cx: &mut Context) -> Next {
-        self.step.options.retain(|option| option.condition.as_ref().is_none_or(|condition| condition.holds(cx)));
+        self.step
+            .options
+            .retain(|option| option.condition.as_ref().is_none_or(|condition| condition.holds(cx)));
         if self.step.options.is_empty() {
             return leave(self.step.empty);
         }

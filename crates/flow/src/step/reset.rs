@@ -36,7 +36,12 @@ pub(super) fn parse(fields: &mut Fields, p: &mut Parser<'_>, id: NodeId) -> Opti
         expires = generate.duration(p, "expires", expires);
         must_change = generate.flag(p, "change_at_next_logon", must_change);
         if expires < Duration::from_secs(60) {
-            p.fault(generate.place, "syntax", "`expires` leaves no time to sign in", "Give at least a minute.");
+            p.fault(
+                generate.place,
+                "syntax",
+                "`expires` leaves no time to sign in",
+                "Give at least a minute.",
+            );
         }
         generate.finish(p);
     }
@@ -102,7 +107,12 @@ pub(super) fn needs(fields: &mut Fields, p: &mut Parser<'_>, operation: &'static
     let policy = p.needs.iter().find(|(name, _)| name == operation).map(|(_, points)| *points);
     if policy.is_none() {
         let message = format!("`policy` does not say how many points `{operation}` needs");
-        p.fault(fields.place, "L1", message, format!("Add `{operation}: {{ needs: 2 }}` (or more) to `policy`."));
+        p.fault(
+            fields.place,
+            "L1",
+            message,
+            format!("Add `{operation}: {{ needs: 2 }}` (or more) to `policy`."),
+        );
     }
     policy
 }
@@ -198,7 +208,11 @@ impl Running for Reset {
         match event {
             Event::Answer(Answer::Reset(outcome)) => self.outcome(cx, outcome),
             Event::Answer(Answer::Failed(Fault::Timeout)) => {
-                cx.audit("reset", "timeout", Some("the caller was told that the effect is not known".to_owned()));
+                cx.audit(
+                    "reset",
+                    "timeout",
+                    Some("the caller was told that the effect is not known".to_owned()),
+                );
                 leave(self.unknown)
             }
             Event::Answer(answer) => unexpected(&answer),

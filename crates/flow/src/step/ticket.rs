@@ -20,7 +20,12 @@ pub(super) fn parse(fields: &mut Fields, p: &mut Parser<'_>, _id: NodeId) -> Opt
     if let Some((close, place)) = &close
         && close != "resolved"
     {
-        p.fault(*place, "syntax", format!("`close: {close}` is not known"), did_you_mean(close, &["resolved"]));
+        p.fault(
+            *place,
+            "syntax",
+            format!("`close: {close}` is not known"),
+            did_you_mean(close, &["resolved"]),
+        );
     }
     Some(Box::new(Ticket { summary: open?, resolved: close.is_some() }))
 }

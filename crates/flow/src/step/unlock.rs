@@ -114,7 +114,8 @@ impl Running for Unlock {
                 }
             }
             Event::Answer(Answer::Unlock(results)) => {
-                let (all, bad) = (results.len(), results.iter().filter(|result| result.result.is_err()).count());
+                let (all, bad) =
+                    (results.len(), results.iter().filter(|result| result.result.is_err()).count());
                 for result in results.iter().filter(|result| result.result.is_ok()) {
                     let known = cx.capabilities.targets.iter_mut().find(|target| target.id == result.target);
                     known.into_iter().for_each(|target| target.locked = Some(false));

@@ -1,5 +1,8 @@
 //! Whole calls as callers make them.
-use crate::world::{Call, PASSWORD, Tables, World, program, shipped};
+use crate::{
+    shipped::{Tables, program, shipped},
+    world::{Call, PASSWORD, World},
+};
 use passline_flow::{Flow, load};
 use passline_identity::{Fault, Query, TargetId};
 use passline_prompt::phrase::{Item, Rate};
@@ -28,7 +31,9 @@ fn a_password_for_all_systems() {
     assert_eq!(*expires, Duration::from_secs(1800));
     assert_eq!(call.tickets(), [("password reset by phone", true)]);
     assert!(call.audits().contains(&("call_ended", "completed")));
-    assert!(call.said().iter().any(|line| line.contains("works_once_until time(14:30) choose_new_one vpn_hint")));
+    assert!(
+        call.said().iter().any(|line| line.contains("works_once_until time(14:30) choose_new_one vpn_hint"))
+    );
     assert!(call.said().iter().any(|line| line.contains("target_directory has_new_password")));
 }
 
@@ -101,7 +106,10 @@ fn whoever_has_one_system_is_not_asked_which() {
     let world = World { targets: vec![("directory", Some(false))], machines: vec![], ..World::default() };
     let mut call = Call::to("5000", world);
     call.verify();
-    assert!(!call.said().last().is_some_and(|line| line.contains("disk_unlock_code")), "no computer, no code");
+    assert!(
+        !call.said().last().is_some_and(|line| line.contains("disk_unlock_code")),
+        "no computer, no code"
+    );
     call.press("1");
     call.hear("password_intro");
     assert!(!call.log.join("\n").contains("choose_systems"));
@@ -144,7 +152,9 @@ fn partial_failure_is_told_per_system_and_the_password_is_still_said() {
 
 #[test]
 fn total_failure_leaves_the_old_password_and_doubt_is_told_as_doubt() {
-    for (fault, prompt) in [(Fault::Refused, "could_not_change"), (Fault::Timeout, "could_not_change_unknown")] {
+    for (fault, prompt) in
+        [(Fault::Refused, "could_not_change"), (Fault::Timeout, "could_not_change_unknown")]
+    {
         let mut world = World::default();
         world.results.extend([("crm", Fault::Refused), ("directory", fault)]);
         let mut call = Call::to("5000", world);
@@ -183,14 +193,14 @@ fn an_unlock_touches_only_what_is_or_may_be_locked() {
 
 #[test]
 fn nothing_locked_partly_unlocked_and_not_unlocked_have_their_words() {
-    let table: [(&[(&str, Fault)], Option<bool>, &str); 3] = [
-        (&[], Some(false), "nothing_locked"),
-        (&[("crm", Fault::Timeout)], Some(true), "some_not_unlocked"),
-        (&[("crm", Fault::Refused), ("directory", Fault::Refused)], Some(true), "could_not_unlock"),
+    let table = [
+        (vec![], Some(false), "nothing_locked"),
+        (vec![("crm", Fault::Timeout)], Some(true), "some_not_unlocked"),
+        (vec![("crm", Fault::Refused), ("directory", Fault::Refused)], Some(true), "could_not_unlock"),
     ];
     for (results, locked, prompt) in table {
         let mut world = World { targets: vec![("directory", locked), ("crm", locked)], ..World::default() };
-        world.results.extend(results.iter().copied());
+        world.results.extend(results);
         let mut call = Call::to("5000", world);
         call.verify();
         call.press("2");
@@ -315,7 +325,6 @@ fn an_expert_types_everything_ahead() {
     call.press("40711#246810#19751975");
     call.hear("what_do_you_need");
     assert_eq!(call.asked("verify"), 2);
-    assert!(!call.log.join("\n").contains("question_house_number"), "whoever types ahead knows the question");
 }
 
 #[test]
@@ -327,7 +336,11 @@ fn keys_during_the_welcome_are_not_taken_for_the_id() {
     call.hear("key_your_id");
     call.press("40711#");
     call.hear("enter_your_pin");
-    assert!(call.queries.iter().any(|query| matches!(query, Query::Identify { id, .. } if id.expose() == "40711")));
+    assert!(
+        call.queries
+            .iter()
+            .any(|query| matches!(query, Query::Identify { id, .. } if id.expose() == "40711"))
+    );
 }
 
 #[test]
@@ -338,7 +351,11 @@ fn the_clear_key_begins_anew_and_a_pause_ends_an_id() {
     call.hear("key_your_id");
     call.press("999*40711");
     call.hear("enter_your_pin");
-    assert!(call.queries.iter().any(|query| matches!(query, Query::Identify { id, .. } if id.expose() == "40711")));
+    assert!(
+        call.queries
+            .iter()
+            .any(|query| matches!(query, Query::Identify { id, .. } if id.expose() == "40711"))
+    );
 }
 
 #[test]
@@ -369,41 +386,9 @@ fn the_caller_slows_the_password_down() {
     call.verify();
     call.order_password();
     call.press("1***");
-    let rates: Vec<Rate> = call.phrases.iter().map(|phrase| phrase.rate).filter(|rate| *rate != Rate::Normal).collect();
+    let rates: Vec<Rate> =
+        call.phrases.iter().map(|phrase| phrase.rate).filter(|rate| *rate != Rate::Normal).collect();
     assert_eq!(rates, [Rate::Slow, Rate::Slowest, Rate::Slowest]);
-}
-
-#[test]
-fn the_line_test_reads_keys_back_and_lasts_until_hang_up() {
-    let mut call = Call::to("5001", World::default());
-    call.hear("line_test_prompt");
-    call.hear("line_test_prompt");
-    call.press("12*#3A");
-    call.hear("you_pressed");
-    assert_eq!(call.public_keys, ["12*#3A"]);
-    let line = call.said().last().map(|line| (*line).to_owned()).unwrap_or_default();
-    assert_eq!(line, "en:you_pressed digits(12) star pound digits(3) key_a");
-    call.press("7");
-    call.hear("you_pressed");
-    assert_eq!(call.public_keys, ["12*#3A", "7"], "a key interrupts the reading");
-    call.hear("line_test_prompt");
-    assert!(call.log.contains(&"public".to_owned()));
-    call.hang_up();
-    call.run_out();
-    assert!(call.ended());
-    assert!(call.audits().contains(&("caller_left", "ok")));
-}
-
-#[test]
-fn the_line_test_is_never_silent_and_ends_after_ten_minutes() {
-    let mut call = Call::to("5001", World::default());
-    call.run_out();
-    assert_eq!(call.outcome(), Some("line_test"));
-    assert!(call.elapsed() >= Duration::from_secs(600) && call.elapsed() < Duration::from_secs(610));
-    let says: Vec<u64> =
-        call.log.iter().zip(&call.times).filter(|(line, _)| line.starts_with("say")).map(|(_, at)| *at).collect();
-    // Each prompt takes a second here, with its pause 1.7 s: the next one begins at once.
-    assert!(says.windows(2).all(|pair| pair[1] - pair[0] <= 1700));
 }
 
 #[test]
@@ -430,7 +415,8 @@ fn a_global_key_leads_away_from_the_steps_named_and_only_from_them() {
     let text = shipped("password_reset.yaml")
         .replace("on:\n", "on:\n  keys: { \"9\": { goto: goodbye, in: [menu, say] } }\n")
         .replace("flow: password_reset", "flow: other");
-    let program = load(&[("f".to_owned(), text)], Tables::shipped()).unwrap_or_else(|faults| panic!("{faults:?}"));
+    let program =
+        load(&[("f".to_owned(), text)], Tables::shipped()).unwrap_or_else(|faults| panic!("{faults:?}"));
     let mut call = Call::of(std::sync::Arc::new(program), "5000", World::default());
     call.verify();
     call.press("9");

@@ -130,8 +130,20 @@ fn a_reset_that_is_never_answered_ends_with_a_ticket() {
 
 #[test]
 fn a_failing_answer_to_any_query_has_its_way_out() {
-    for fault in [Fault::Timeout, Fault::Unavailable, Fault::Internal, Fault::NotAuthenticated, Fault::NotFound] {
-        for query in ["identify", "questions", "verify", "capabilities", "reset", "heard", "audit", "ticket", "unheard"] {
+    for fault in
+        [Fault::Timeout, Fault::Unavailable, Fault::Internal, Fault::NotAuthenticated, Fault::NotFound]
+    {
+        for query in [
+            "identify",
+            "questions",
+            "verify",
+            "capabilities",
+            "reset",
+            "heard",
+            "audit",
+            "ticket",
+            "unheard",
+        ] {
             let mut world = World::default();
             world.failing.insert(query, fault);
             let mut call = Call::to("5000", world);
@@ -203,7 +215,11 @@ fn a_void_password_that_cannot_be_made_void_is_a_ticket() {
     call.hang_up();
     call.run_out();
     assert!(call.ended());
-    assert!(call.tickets().iter().any(|(summary, resolved)| summary.contains("could not be made invalid") && !resolved));
+    assert!(
+        call.tickets()
+            .iter()
+            .any(|(summary, resolved)| summary.contains("could not be made invalid") && !resolved)
+    );
 }
 
 /// Plays a caller who answers every question rightly, three at most of each kind, whatever the order.
@@ -299,7 +315,7 @@ fn a_hang_up_before_the_answer_to_a_reset_closes_it_when_it_comes() {
 fn a_caller_who_cancels_before_the_call_begins_leaves_no_trace() {
     use passline_flow::{CallContext, Flow, Input, Output};
     use rand_core::SeedableRng;
-    let program = crate::world::program();
+    let program = crate::shipped::program();
     let entry = program.entry("5000").expect("answered");
     let context = CallContext { call: "c".into(), dialled: "5000".into(), languages: vec!["en".into()] };
     let mut flow = Flow::new(program, entry, context, rand_chacha::ChaCha20Rng::seed_from_u64(1));
@@ -312,7 +328,9 @@ fn a_caller_who_cancels_before_the_call_begins_leaves_no_trace() {
 #[test]
 fn a_right_pin_is_needed_even_when_everything_is_slow() {
     let mut world = World::default();
-    world.delays.extend([("verify", Some(Duration::from_secs(29))), ("questions", Some(Duration::from_secs(5)))]);
+    world
+        .delays
+        .extend([("verify", Some(Duration::from_secs(29))), ("questions", Some(Duration::from_secs(5)))]);
     let mut call = Call::to("5000", world);
     call.identify(ID);
     call.prove(PIN, "1975");

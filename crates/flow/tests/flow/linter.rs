@@ -1,5 +1,5 @@
 //! What the linter finds in flows as admins may write them.
-use crate::world::{Tables, shipped};
+use crate::shipped::{Tables, shipped};
 use passline_flow::{Fault, PromptCheck, load};
 use passline_identity::TargetId;
 use passline_prompt::phrase::PromptId;
@@ -18,7 +18,8 @@ fn changed(from: &str, to: &str) -> Vec<Fault> {
 
 #[track_caller]
 fn assert_fault(found: &[Fault], rule: &str, words: &str) {
-    let fits = |fault: &Fault| fault.rule == rule && fault.message.contains(words) && !fault.remedy.is_empty();
+    let fits =
+        |fault: &Fault| fault.rule == rule && fault.message.contains(words) && !fault.remedy.is_empty();
     assert!(found.iter().any(fits), "no {rule} with `{words}` in {found:#?}");
     assert!(found.iter().all(|fault| fault.line > 0 && fault.column > 0), "{found:#?}");
 }
@@ -46,7 +47,9 @@ fn without_step(text: &str, first: &str) -> String {
 #[test]
 fn without_auth_every_operation_is_found_with_a_way_to_it() {
     let found = faults(&without_step(&shipped("password_reset.yaml"), "  - auth:"));
-    for what in ["operation: reset", "operation: unlock", "operation: disk_code", "speak_secret", "choose_targets"] {
+    for what in
+        ["operation: reset", "operation: unlock", "operation: disk_code", "speak_secret", "choose_targets"]
+    {
         assert_fault(&found, "L1", what);
     }
     let reset = found.iter().find(|fault| fault.message.contains("operation: reset")).expect("found above");
@@ -93,7 +96,9 @@ fn auth_without_identify_is_found() {
 
 #[test]
 fn every_step_left_out_of_the_way_to_a_password_is_found() {
-    for step in ["  - choose_targets:", "  - operation: reset", "  - choose_computer:", "  - operation: disk_code"] {
+    for step in
+        ["  - choose_targets:", "  - operation: reset", "  - choose_computer:", "  - operation: disk_code"]
+    {
         let found = faults(&without_step(&shipped("password_reset.yaml"), step));
         assert!(!found.is_empty(), "{step}");
     }
@@ -133,16 +138,34 @@ fn exits_must_be_wired() {
     assert!(remedy.contains("no_input: {") && remedy.contains("`on` of the flow"), "{remedy}");
     let failed = "      failed:  { say: could_not_change, interrupt: false, goto: anything_else }\n";
     assert_fault(&changed(failed, ""), "L5", "exit `failed` of `operation`");
-    assert_fault(&changed("      unconfirmed: { say: not_confirmed, interrupt: false, goto: another }\n", "      {}\n"), "L5", "unconfirmed");
-    assert_fault(&changed("    confirm: { digits_of: $result.password, tries: 2, rounds: 2 }\n", ""), "L5", "heard");
+    assert_fault(
+        &changed(
+            "      unconfirmed: { say: not_confirmed, interrupt: false, goto: another }\n",
+            "      {}\n",
+        ),
+        "L5",
+        "unconfirmed",
+    );
+    assert_fault(
+        &changed("    confirm: { digits_of: $result.password, tries: 2, rounds: 2 }\n", ""),
+        "L5",
+        "heard",
+    );
 }
 
 #[test]
 fn circles_that_wait_for_nobody_and_loose_ends_are_found() {
-    let found = changed("  - label: goodbye\n", "  - label: goodbye\n  - say: goodbye\n  - goto: goodbye\n  - label: b\n");
+    let found = changed(
+        "  - label: goodbye\n",
+        "  - label: goodbye\n  - say: goodbye\n  - goto: goodbye\n  - label: b\n",
+    );
     assert_fault(&found, "L5", "circle");
     assert_fault(&changed("  - hangup: completed\n", ""), "L5", "without `hangup`");
-    assert_fault(&changed("  - hangup: completed\n", "  - hangup: completed\n  - say: goodbye\n"), "unreachable", "never reached");
+    assert_fault(
+        &changed("  - hangup: completed\n", "  - hangup: completed\n  - say: goodbye\n"),
+        "unreachable",
+        "never reached",
+    );
     assert_fault(&changed("hangup: call_limit", "goto: main"), "L5", "waits for the caller");
     assert_fault(&changed("{ audit: caller_left }", "{ say: goodbye }"), "L5", "caller is gone");
 }
@@ -152,7 +175,11 @@ fn labels_are_there_once() {
     assert_fault(&changed("no: goodbye", "no: godbye"), "L5", "no label `godbye`");
     assert!(changed("no: goodbye", "no: godbye").iter().any(|fault| fault.remedy.contains("`goodbye`")));
     assert_fault(&changed("- label: do_unlock", "- label: do_reset"), "syntax", "stands twice");
-    assert_fault(&changed("- hangup: completed", "- hangup: completed\n  - label: end"), "syntax", "no step after it");
+    assert_fault(
+        &changed("- hangup: completed", "- hangup: completed\n  - label: end"),
+        "syntax",
+        "no step after it",
+    );
 }
 
 #[test]
@@ -203,12 +230,32 @@ fn global_keys_must_not_collide() {
 
 #[test]
 fn steps_and_keys_of_the_language_that_do_not_run_yet_are_refused() {
-    for step in ["risk", "http", "notify", "record", "set", "switch", "for_each", "loop", "call", "watch_sign_in", "transfer"] {
+    for step in [
+        "risk",
+        "http",
+        "notify",
+        "record",
+        "set",
+        "switch",
+        "for_each",
+        "loop",
+        "call",
+        "watch_sign_in",
+        "transfer",
+    ] {
         let found = changed("  - label: main\n", &format!("  - {step}: {{ a: b }}\n  - label: main\n"));
         assert_fault(&found, "syntax", &format!("step `{step}` is not supported yet"));
     }
-    assert_fault(&changed("- pin:       { min: 4, max: 12 }", "- otp: { length: 6 }"), "syntax", "factor `otp` is not supported yet");
-    assert_fault(&changed("\"2\": de }", "\"2\": de }, remember: true"), "syntax", "`remember` of `language` is not supported yet");
+    assert_fault(
+        &changed("- pin:       { min: 4, max: 12 }", "- otp: { length: 6 }"),
+        "syntax",
+        "factor `otp` is not supported yet",
+    );
+    assert_fault(
+        &changed("\"2\": de }", "\"2\": de }, remember: true"),
+        "syntax",
+        "`remember` of `language` is not supported yet",
+    );
     assert_fault(&changed("operation: reset", "operation: enroll"), "syntax", "operation `enroll`");
 }
 
@@ -218,8 +265,18 @@ fn unknown_keys_are_refused_with_what_was_meant() {
         ("into: targets", "inot: targets", "did you mean", "`choose_targets` does not know `inot`"),
         ("session: 5m", "sesion: 5m", "`session`", "does not know `sesion`"),
         ("tries: 2, rounds", "trys: 2, rounds", "`tries`", "does not know `trys`"),
-        ("- confirm: { prompt: anything_else", "- confrim: { prompt: anything_else", "", "`confrim` is no step"),
-        ("hangup: not_verified }\n        locked", "hangup: not_verifed }\n        locked", "`not_verified`", "no outcome"),
+        (
+            "- confirm: { prompt: anything_else",
+            "- confrim: { prompt: anything_else",
+            "",
+            "`confrim` is no step",
+        ),
+        (
+            "hangup: not_verified }\n        locked",
+            "hangup: not_verifed }\n        locked",
+            "`not_verified`",
+            "no outcome",
+        ),
         ("policy:", "polcy:", "`policy`", "does not know `polcy`"),
     ];
     for (from, to, remedy, message) in table {

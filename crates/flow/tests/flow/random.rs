@@ -26,7 +26,17 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 fn world() -> impl Strategy<Value = World> {
-    let queries = ["identify", "questions", "verify", "capabilities", "reset", "heard", "unheard", "unlock", "disk_code"];
+    let queries = [
+        "identify",
+        "questions",
+        "verify",
+        "capabilities",
+        "reset",
+        "heard",
+        "unheard",
+        "unlock",
+        "disk_code",
+    ];
     let faults = [Fault::Timeout, Fault::Unavailable, Fault::Internal, Fault::Refused];
     let failing = proptest::option::weighted(
         0.3,
@@ -85,11 +95,11 @@ proptest! {
     #[test]
     fn no_text_makes_the_parser_panic(text in "[a-z:{}\\[\\] \\n\\-\"#&*$0-9]{0,200}", cut in 0_usize..6000) {
         let files = |text: String| [("f".to_owned(), text)];
-        let _ = passline_flow::load(&files(text.clone()), crate::world::Tables::shipped());
+        let _ = passline_flow::load(&files(text.clone()), crate::shipped::Tables::shipped());
         // The shipped flow with something foreign in its midst.
-        let mut flow = crate::world::shipped("password_reset.yaml");
+        let mut flow = crate::shipped::shipped("password_reset.yaml");
         let at = (0..=cut.min(flow.len())).rev().find(|at| flow.is_char_boundary(*at)).unwrap_or(0);
         flow.insert_str(at, &text);
-        let _ = passline_flow::load(&files(flow), crate::world::Tables::shipped());
+        let _ = passline_flow::load(&files(flow), crate::shipped::Tables::shipped());
     }
 }

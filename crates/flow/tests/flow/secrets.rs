@@ -6,7 +6,12 @@ use std::time::Duration;
 /// Everything that a caller can perceive, with its times.
 fn perceived(call: &Call) -> Vec<(String, u64)> {
     let audible = |line: &str| ["say ", "hush", "hangup "].iter().any(|what| line.starts_with(what));
-    call.log.iter().zip(&call.times).filter(|(line, _)| audible(line)).map(|(line, at)| (line.clone(), *at)).collect()
+    call.log
+        .iter()
+        .zip(&call.times)
+        .filter(|(line, _)| audible(line))
+        .map(|(line, at)| (line.clone(), *at))
+        .collect()
 }
 
 fn fail_to_verify(id: &str, pin: &str, answer: &str, locked: bool) -> Call {
@@ -30,7 +35,8 @@ fn unknown_known_and_locked_callers_hear_the_same_at_the_same_times() {
     for other in [&wrong_answer, &unknown, &locked] {
         assert_eq!(perceived(&known), perceived(other));
     }
-    let asked = |call: &Call| call.queries.iter().map(crate::world::name).filter(|name| *name != "ticket").count();
+    let asked =
+        |call: &Call| call.queries.iter().map(crate::world::name).filter(|name| *name != "ticket").count();
     assert_eq!(asked(&known), asked(&unknown), "as many queries for both");
     assert!(known.audits().contains(&("not_verified", "failed")));
     assert!(locked.audits().contains(&("not_verified", "locked")), "only the audit knows the difference");
@@ -71,9 +77,10 @@ fn a_right_pin_and_a_right_answer_in_different_tries_do_not_add_up() {
 
 #[test]
 fn too_few_questions_are_no_proof() {
-    let text = crate::world::shipped("password_reset.yaml").replace("ask: 2, of: 4", "ask: 9, of: 9");
+    let text = crate::shipped::shipped("password_reset.yaml").replace("ask: 2, of: 4", "ask: 9, of: 9");
     let files = [("f".to_owned(), text)];
-    let program = passline_flow::load(&files, crate::world::Tables::shipped()).unwrap_or_else(|f| panic!("{f:?}"));
+    let program =
+        passline_flow::load(&files, crate::shipped::Tables::shipped()).unwrap_or_else(|f| panic!("{f:?}"));
     // The world knows four questions only.
     let mut call = Call::of(std::sync::Arc::new(program), "5000", World::default());
     call.identify(ID);
@@ -132,7 +139,12 @@ fn whoever_looks_for_a_pen_too_long_gets_no_password() {
     call.hear("waiting_for_you");
     call.hear("not_confirmed");
     assert_eq!(call.asked("unheard"), 1);
-    assert!(!call.phrases.iter().any(|p| p.items.iter().any(|i| matches!(i, passline_prompt::phrase::Item::Spelled(_)))));
+    assert!(
+        !call
+            .phrases
+            .iter()
+            .any(|p| p.items.iter().any(|i| matches!(i, passline_prompt::phrase::Item::Spelled(_))))
+    );
 }
 
 #[test]

@@ -61,10 +61,14 @@ impl Dictation {
     pub fn event(&mut self, cx: &mut Context, event: &Event) -> Dictated {
         match (event, self.at) {
             (Event::Key(key), _) => self.key(cx, *key),
-            (Event::Spoken, At::Part(at, _)) if self.what == What::Password => self.say_part(cx, at + 1, 0, None),
+            (Event::Spoken, At::Part(at, _)) if self.what == What::Password => {
+                self.say_part(cx, at + 1, 0, None)
+            }
             (Event::Spoken, At::Part(..)) => self.wait(cx, BLOCK_WAIT),
             (Event::Spoken, At::End) => self.wait(cx, END_WAIT),
-            (Event::Timer, At::Part(at, times)) if times + 1 < BLOCK_TIMES => self.say_part(cx, at, times + 1, None),
+            (Event::Timer, At::Part(at, times)) if times + 1 < BLOCK_TIMES => {
+                self.say_part(cx, at, times + 1, None)
+            }
             (Event::Timer, At::Part(at, _)) => self.say_part(cx, at + 1, 0, None),
             (Event::Timer, At::End) => {
                 self.said += 1;

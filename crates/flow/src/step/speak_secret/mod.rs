@@ -136,7 +136,8 @@ impl Step for SpeakSecret {
 
     fn prompts(&self) -> Vec<PromptRef> {
         let at = PromptRef { id: "press_1_when_ready".into(), place: self.secret.place };
-        let mut own = vec!["waiting_for_you", "that_was_all", "again_or_done", "slower", "once_more_from_the_start"];
+        let mut own =
+            vec!["waiting_for_you", "that_was_all", "again_or_done", "slower", "once_more_from_the_start"];
         own.extend(match self.what {
             What::Code => &["disk_code_intro", "disk_code_intro_end", "disk_code_keys", "block_number"][..],
             What::Password => &[

@@ -25,7 +25,9 @@ enum Stage {
     /// The caller keys the digits.
     Confirming(Digits),
     /// "That does not match." Then it is asked for again, or spelled again.
-    Mismatch { spell: bool },
+    Mismatch {
+        spell: bool,
+    },
     /// The journal entry is closed as heard.
     Closing,
     /// "That is right. It works until …"
@@ -168,7 +170,8 @@ impl Speaking {
         let Some((outcome, must_change)) = &self.outcome else { return Next::Done };
         let (hour, minute) = outcome.valid_until;
         let until = if *must_change { "works_once_until" } else { "works_until" };
-        let mut items = vec![prompt("digits_right"), Item::Pause(300), prompt(until), Item::Time(hour, minute)];
+        let mut items =
+            vec![prompt("digits_right"), Item::Pause(300), prompt(until), Item::Time(hour, minute)];
         if *must_change {
             items.extend([Item::Pause(300), prompt("choose_new_one")]);
         }
