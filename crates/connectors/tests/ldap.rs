@@ -1,8 +1,8 @@
 //! The LDAP connector against a real slapd that is stopped, killed and started again.
 mod common;
 
-use common::{secret, slapd::Slapd};
-use passline_connectors::LdapConnector;
+use common::{contract, secret, slapd::Slapd};
+use passline_connectors::{LdapConnector, LdapTls};
 use passline_identity::{AccountId, Connector, Fault};
 use std::time::{Duration, Instant};
 
@@ -80,5 +80,22 @@ async fn fifty_at_once_share_one_connection() {
         .collect();
     for task in tasks {
         task.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn over_tls_the_certificate_must_be_of_a_known_authority() {
+    for (scheme, tls) in [("ldaps", LdapTls::Url), ("ldap", LdapTls::StartTls)] {
+        let Some(slapd) = Slapd::start_as(scheme) else { return };
+        let mut config = slapd.config();
+        config.tls = tls;
+        config.timeout_ms = 5_000;
+        config.ca_file = Some(slapd.file("ca.pem"));
+        contract(&LdapConnector::new(config.clone()).unwrap(), "ada", "old-password-1").await;
+        // The server's own certificate is no authority, and another one did not sign it.
+        let other = Slapd::start().unwrap();
+        config.ca_file = Some(other.file("ca.pem"));
+        let ldap = LdapConnector::new(config).unwrap();
+        assert_eq!(ldap.status(&ada()).await, Err(Fault::Unavailable), "{scheme}");
     }
 }

@@ -48,16 +48,6 @@ impl Inner {
             (false, Attempt::Counted) => Verdict::Failed,
             (false, Attempt::Locked) => Verdict::Locked,
         };
-        if right {
-            let sum = self.sessions().earn(call, subject, factor, points);
-            self.store.passed(&name, sum >= self.config.verified_points.max(1)).await?;
-            if factor == Factor::Questions {
-                self.store.answered(&name).await?;
-            }
-        } else {
-            self.store.failed(&number, number_limits, attempt == Attempt::Counted).await?;
-        }
-        drop(lane);
         let result = match verdict {
             Verdict::Passed => "ok",
             Verdict::Failed => "failed",
@@ -68,7 +58,14 @@ impl Inner {
             Factor::Questions => "questions",
         };
         let event = AuditEvent { detail: Some(detail.into()), ..audit(call, login, "verify", result) };
-        self.store.record(vec![event]).await?;
+        if right {
+            let sum = self.sessions().earn(call, subject, factor, points);
+            let verified = sum >= self.config.verified_points.max(1);
+            self.store.passed(&name, verified, factor == Factor::Questions, event).await?;
+        } else {
+            self.store.failed(&number, number_limits, attempt == Attempt::Counted, event).await?;
+        }
+        drop(lane);
         Ok(Answer::Verdict(verdict))
     }
 }

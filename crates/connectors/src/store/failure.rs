@@ -1,6 +1,6 @@
 //! Wrong proofs in a row, and the questions that stay until they are answered.
-use super::{Store, StoreError, utc};
-use passline_identity::QuestionId;
+use super::{Store, StoreError, log, utc};
+use passline_identity::{AuditEvent, QuestionId};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Never again without an administrator.
@@ -75,13 +75,22 @@ impl Store {
         .await
     }
 
-    /// The proof was right: takes its advance failure back, or all of them once the caller is verified.
-    pub(crate) async fn passed(&self, name: &str, verified: bool) -> Result<(), StoreError> {
+    /// The proof was right: takes its advance failure back, or all of them once the caller is `verified`. Questions
+    /// that were `answered` are drawn anew for the next call.
+    pub(crate) async fn passed(
+        &self,
+        name: &str,
+        verified: bool,
+        answered: bool,
+        audit: AuditEvent,
+    ) -> Result<(), StoreError> {
         let (name, now) = (name.to_owned(), self.now_ms());
         self.change(move |change| {
-            let (count, ..) = row(change, &name)?;
-            // A wait that was sat out is over: the other proof of this try may be given at once.
-            write(change, &name, if verified { 0 } else { count.saturating_sub(1) }, now, 0)
+            take_back(change, &name, verified, now)?;
+            if answered {
+                forget_asked(change, &name)?;
+            }
+            log::append(change, now, &audit)
         })
         .await
     }
@@ -93,6 +102,7 @@ impl Store {
         number: &str,
         limits: Limits,
         compared: bool,
+        audit: AuditEvent,
     ) -> Result<(), StoreError> {
         let (number, now) = (number.to_owned(), self.now_ms());
         self.change(move |change| {
@@ -110,14 +120,15 @@ impl Store {
             )?;
             // Not of users, and a decoy's set comes out the same when it is drawn anew.
             change.execute("DELETE FROM asked WHERE name LIKE 'decoy:%' AND at < ?1", [now - DAY])?;
-            Ok(())
+            log::append(change, now, &audit)
         })
         .await
     }
 
     /// Takes an advance failure back because nothing was compared.
     pub(crate) async fn not_compared(&self, name: &str) -> Result<(), StoreError> {
-        self.passed(name, false).await
+        let (name, now) = (name.to_owned(), self.now_ms());
+        self.change(move |change| take_back(change, &name, false, now)).await
     }
 
     /// The questions kept under a name, or those that are now kept.
@@ -143,12 +154,12 @@ impl Store {
         })
         .await
     }
+}
 
-    /// The kept questions were answered rightly: the next call draws anew.
-    pub(crate) async fn answered(&self, name: &str) -> Result<(), StoreError> {
-        let name = name.to_owned();
-        self.change(move |change| forget_asked(change, &name)).await
-    }
+fn take_back(connection: &Connection, name: &str, all: bool, now: i64) -> Result<(), StoreError> {
+    let (count, ..) = row(connection, name)?;
+    // A wait that was sat out is over: the other proof of this try may be given at once.
+    write(connection, name, if all { 0 } else { count.saturating_sub(1) }, now, 0)
 }
 
 fn row(connection: &Connection, name: &str) -> Result<(u32, i64, i64), StoreError> {

@@ -8,6 +8,7 @@ mod journal;
 mod key;
 mod log;
 mod people;
+mod proof;
 mod schema;
 
 use crate::{HashCost, hash::Hasher};
@@ -18,6 +19,7 @@ use std::{
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{Arc, mpsc},
+    thread::JoinHandle,
     time::Duration,
 };
 use tokio::sync::oneshot;
@@ -100,10 +102,26 @@ pub struct StoreOptions {
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
+/// The thread that owns the connection.
+struct Worker {
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Worker {
+    /// Waits for the last change and for SQLite to fold its log into the database.
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
 /// The store; cheap to clone, closed when the last clone is dropped.
 #[derive(Clone)]
 pub struct Store {
-    jobs: mpsc::Sender<Job>,
+    worker: Arc<Worker>,
     keys: Keys,
     hasher: Hasher,
     clock: Clock,
@@ -139,7 +157,7 @@ impl Store {
         let at_once = if options.hashes_at_once == 0 { 2 } else { options.hashes_at_once };
         let hasher = Hasher::new(options.hash, keys.hashes.clone(), at_once)?;
         let (jobs, work) = mpsc::channel::<Job>();
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("passline-store".into())
             .spawn(move || {
                 for job in work {
@@ -147,7 +165,8 @@ impl Store {
                 }
             })
             .map_err(file)?;
-        Ok(Self { jobs, keys, hasher, clock: options.clock })
+        let worker = Arc::new(Worker { jobs: Some(jobs), thread: Some(thread) });
+        Ok(Self { worker, keys, hasher, clock: options.clock })
     }
 
     /// Time, as the store sees it.
@@ -177,7 +196,8 @@ impl Store {
             // Nobody waits any more: the change is made all the same.
             let _ = tell.send(job(connection));
         });
-        self.jobs.send(job).map_err(|_| StoreError::Closed)?;
+        let jobs = self.worker.jobs.as_ref().ok_or(StoreError::Closed)?;
+        jobs.send(job).map_err(|_| StoreError::Closed)?;
         told.await.map_err(|_| StoreError::Closed)?
     }
 

@@ -13,6 +13,7 @@ const SERVICE: &str = "cn=passline,dc=example,dc=org";
 
 pub struct Slapd {
     folder: tempfile::TempDir,
+    scheme: &'static str,
     port: u16,
     process: Child,
 }
@@ -20,12 +21,18 @@ pub struct Slapd {
 impl Slapd {
     /// `None`, with a notice, if it is not installed.
     pub fn start() -> Option<Self> {
+        Self::start_as("ldap")
+    }
+
+    /// With a certificate for 127.0.0.1, of an authority of its own: `ldap` (which offers StartTLS) or `ldaps`.
+    pub fn start_as(scheme: &'static str) -> Option<Self> {
         if !Path::new(SLAPD).exists() {
             eprintln!("SKIPPED: {SLAPD} is not installed (apt-get install slapd)");
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("db")).unwrap();
+        certificates(folder.path());
         fs::write(folder.path().join("slapd.conf"), configuration(folder.path())).unwrap();
         fs::write(folder.path().join("people.ldif"), people()).unwrap();
         fs::write(folder.path().join("password"), "service-secret\n").unwrap();
@@ -38,14 +45,14 @@ impl Slapd {
             .unwrap();
         assert!(loaded.status.success(), "{}", String::from_utf8_lossy(&loaded.stderr));
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let process = run(folder.path(), port);
-        Some(Self { folder, port, process })
+        let process = run(folder.path(), scheme, port);
+        Some(Self { folder, scheme, port, process })
     }
 
     pub fn config(&self) -> LdapConfig {
         LdapConfig {
             id: "ldap".into(),
-            url: format!("ldap://127.0.0.1:{}", self.port),
+            url: format!("{}://127.0.0.1:{}", self.scheme, self.port),
             tls: LdapTls::Url,
             ca_file: None,
             bind_dn: SERVICE.into(),
@@ -74,7 +81,7 @@ impl Slapd {
     }
 
     pub fn restart(&mut self) {
-        self.process = run(self.folder.path(), self.port);
+        self.process = run(self.folder.path(), self.scheme, self.port);
     }
 }
 
@@ -85,9 +92,9 @@ impl Drop for Slapd {
     }
 }
 
-fn run(folder: &Path, port: u16) -> Child {
+fn run(folder: &Path, scheme: &str, port: u16) -> Child {
     let process = Command::new(SLAPD)
-        .args(["-d", "0", "-h", &format!("ldap://127.0.0.1:{port}"), "-f"])
+        .args(["-d", "0", "-h", &format!("{scheme}://127.0.0.1:{port}"), "-f"])
         .arg(folder.join("slapd.conf"))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -101,6 +108,23 @@ fn run(folder: &Path, port: u16) -> Child {
     process
 }
 
+/// An authority and a server's certificate by it.
+fn certificates(folder: &Path) {
+    fs::write(folder.join("san"), "subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n").unwrap();
+    let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+    let openssl = |first: &[&str], rest: &[&str]| {
+        let made = Command::new("openssl").args(first).args(rest).current_dir(folder).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    };
+    let ca = ["-x509", "-days", "2", "-subj", "/CN=Test authority", "-keyout", "ca.key", "-out", "ca.pem"];
+    openssl(&["req"], &[&curve[..], &ca].concat());
+    let request = ["-subj", "/CN=127.0.0.1", "-keyout", "server.key", "-out", "server.csr"];
+    openssl(&["req"], &[&curve[..], &request].concat());
+    let sign =
+        ["-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2"];
+    openssl(&["x509"], &[&sign[..], &["-extfile", "san", "-out", "server.pem"]].concat());
+}
+
 fn configuration(folder: &Path) -> String {
     let folder = folder.display();
     let schemas = ["core", "cosine", "inetorgperson"];
@@ -110,6 +134,9 @@ fn configuration(folder: &Path) -> String {
 moduleload back_mdb
 moduleload ppolicy
 pidfile {folder}/slapd.pid
+TLSCACertificateFile {folder}/ca.pem
+TLSCertificateFile {folder}/server.pem
+TLSCertificateKeyFile {folder}/server.key
 database mdb
 maxsize 10485760
 suffix \"dc=example,dc=org\"
