@@ -181,6 +181,9 @@ impl Flow {
         if !matches!(self.mode, Mode::Running | Mode::Ending) {
             return;
         }
+        if cx.is_trailing_end(key) {
+            return;
+        }
         if cx.asking.waiting() {
             cx.keep(key);
         } else if !cx.voice.firm() {

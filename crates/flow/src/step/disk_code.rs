@@ -76,6 +76,7 @@ impl Running for DiskCode {
     }
 
     fn event(&mut self, cx: &mut Context, event: Event) -> Next {
+        cx.stop_and_clear();
         match event {
             Event::Answer(Answer::DiskCode(code)) => {
                 cx.variables.insert(self.into.clone(), Variable::Code(code));

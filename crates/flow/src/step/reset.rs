@@ -205,6 +205,8 @@ impl Running for Reset {
     }
 
     fn event(&mut self, cx: &mut Context, event: Event) -> Next {
+        // Nobody can answer ahead what depends on the result.
+        cx.stop_and_clear();
         match event {
             Event::Answer(Answer::Reset(outcome)) => self.outcome(cx, outcome),
             Event::Answer(Answer::Failed(Fault::Timeout)) => {

@@ -103,6 +103,7 @@ impl Running for Unlock {
     }
 
     fn event(&mut self, cx: &mut Context, event: Event) -> Next {
+        cx.stop_and_clear();
         match event {
             Event::Answer(Answer::Capabilities(capabilities)) => {
                 cx.capabilities = capabilities;

@@ -243,3 +243,32 @@ fn no_secret_is_in_a_debug_print_of_any_query() {
     assert!(call.queries.iter().any(|query| matches!(query, Query::Verify { .. })));
     assert!(call.elapsed() < Duration::from_secs(300));
 }
+
+#[test]
+fn a_pound_after_the_two_digits_answers_no_other_question() {
+    let mut call = Call::to("5000", World::default());
+    call.verify();
+    call.order_password();
+    call.press("1#");
+    call.hear("key_two_digits");
+    call.press("48#");
+    call.hear("digits_right");
+    call.hear("reset_another");
+    assert!(!call.said().last().is_some_and(|line| line.contains("no_match")));
+}
+
+#[test]
+fn impatient_keys_during_a_change_answer_nothing() {
+    let mut world = World::default();
+    world.delays.insert("unlock", Some(Duration::from_secs(3)));
+    let mut call = Call::to("5000", world);
+    call.verify();
+    call.press("2");
+    call.hear("one_moment");
+    call.press("12");
+    call.hear("unlocked");
+    call.listen();
+    call.hear("anything_else");
+    call.wait(Duration::from_secs(3));
+    assert!(call.outcome().is_none());
+}

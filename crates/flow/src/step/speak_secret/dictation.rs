@@ -82,9 +82,6 @@ impl Dictation {
     }
 
     fn key(&mut self, cx: &mut Context, key: Key) -> Dictated {
-        if cx.is_trailing_end(key) {
-            return Dictated::More;
-        }
         let here = match self.at {
             At::Part(at, _) => at,
             At::End => self.parts.len(),

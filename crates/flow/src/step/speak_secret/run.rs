@@ -241,9 +241,9 @@ impl Running for Speaking {
             }
             (Stage::Closing, Event::Answer(answer)) => unexpected(&answer),
             (Stage::Farewell, Event::Spoken) => Next::Done,
-            (Stage::Farewell, Event::Key(key)) => {
+            (Stage::Farewell, Event::Key(_)) => {
+                // Meant for the dictation that is over, not for the question that comes.
                 cx.hush();
-                cx.keep(key);
                 Next::Done
             }
             _ => Next::Stay,
