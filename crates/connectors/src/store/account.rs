@@ -105,7 +105,7 @@ impl Store {
                  AND (target, account) IN (SELECT target, account FROM links WHERE person = ?2)",
                 params![locked, person, target],
             )?;
-            if changed == 0 && target.is_some() {
+            if changed == 0 && (locked || target.is_some()) {
                 return Err(StoreError::NotFound(format!("embedded account of `{login}` there")));
             }
             if !locked && target.is_none() {
@@ -124,8 +124,9 @@ impl Store {
         let (target, account, now) = (target.0.clone(), account.to_owned(), self.now_ms());
         self.run(move |connection| {
             let mut query = connection.prepare_cached(
-                "SELECT locked, must_change OR coalesce(expires <= ?3, 0) FROM accounts
-                 WHERE target = ?1 AND account = ?2",
+                "SELECT coalesce(locked, 0), coalesce(must_change OR coalesce(expires <= ?3, 0), 0)
+                 FROM (SELECT ?1 AS target, ?2 AS account) LEFT JOIN accounts USING (target, account)
+                 WHERE accounts.target NOT NULL OR EXISTS (SELECT 1 FROM links WHERE target = ?1 AND account = ?2)",
             )?;
             let status = query.query_row(params![target, account, now], |row| {
                 Ok(AccountStatus { locked: row.get(0)?, expired: row.get(1)? })
@@ -152,6 +153,7 @@ impl Store {
             expires.map(|expires| now.saturating_add(i64::try_from(expires.as_millis()).unwrap_or(i64::MAX)));
         let (target, account) = (target.0.clone(), account.to_owned());
         self.change(move |change| {
+            make_linked(change, &target, &account)?;
             let changed = change.execute(
                 "UPDATE accounts SET hash = ?3, must_change = ?4, expires = ?5, locked = 0, failures = 0
                  WHERE target = ?1 AND account = ?2",
@@ -165,6 +167,7 @@ impl Store {
     pub(crate) async fn account_unlock(&self, target: &TargetId, account: &str) -> Result<(), StoreError> {
         let (target, account) = (target.0.clone(), account.to_owned());
         self.change(move |change| {
+            make_linked(change, &target, &account)?;
             let changed = change.execute(
                 "UPDATE accounts SET locked = 0, failures = 0 WHERE target = ?1 AND account = ?2",
                 [target, account],
@@ -213,6 +216,16 @@ impl Store {
     }
 }
 
+/// An account that a person has, but that never had a password, comes into being with its first change.
+fn make_linked(connection: &Connection, target: &str, account: &str) -> Result<(), StoreError> {
+    connection.execute(
+        "INSERT OR IGNORE INTO accounts (target, account)
+         SELECT target, account FROM links WHERE target = ?1 AND account = ?2 LIMIT 1",
+        [target, account],
+    )?;
+    Ok(())
+}
+
 /// The state of an account, embedded or not.
 pub(super) fn info(
     connection: &Connection,
@@ -228,4 +241,29 @@ pub(super) fn info(
     let embedded = row.is_some();
     let (locked, must_change, expires) = row.unwrap_or_default();
     Ok(AccountInfo { target, account, embedded, locked, must_change, expires: expires.map(utc) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{NewUser, tests::light};
+    use super::*;
+
+    #[tokio::test]
+    async fn a_new_person_s_account_can_be_given_its_first_password() {
+        let (_folder, store) = light();
+        let target = TargetId::from("directory");
+        let accounts = vec![(target.clone(), "zoe".to_owned())];
+        let user = NewUser { login: "zoe".into(), employee_id: "1".into(), accounts, ..NewUser::default() };
+        store.add_user(user).await.unwrap();
+        assert_eq!(store.account_status(&target, "zoe").await.unwrap(), AccountStatus::default());
+        assert!(matches!(store.lock("zoe", None).await, Err(StoreError::NotFound(_))), "nothing to lock yet");
+        let first = Secret::new("First-48-Password");
+        assert!(store.account_check(&target, "zoe", &first).await.is_err());
+        store.account_set(&target, "zoe", &first, false, None).await.unwrap();
+        assert!(store.check_password("zoe", &target, &first).await.unwrap());
+        store.lock("zoe", None).await.unwrap();
+        assert!(store.account_status(&target, "zoe").await.unwrap().locked);
+        assert!(store.account_status(&target, "eve").await.is_err());
+        assert!(store.account_set(&target, "eve", &first, false, None).await.is_err());
+    }
 }
