@@ -11,8 +11,10 @@ const FORGET: u64 = 80_000;
 const TIME_OUT: u64 = 3_200;
 /// A press may continue from another SSRC if arrival and duration differ by no more than 250 ms.
 const SOURCE_CHANGE_SLACK: i64 = 2_000;
+/// Packets of the source before may come 100 ms after those of its successor.
+const LATE_SOURCE: u64 = 800;
 /// Packets that may be missing in an event with a timestamp per packet.
-const ADVANCING_GAP: i16 = 8;
+const ADVANCING_GAP: i32 = 8;
 
 /// How this sender stamps the packets of one event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,6 +51,8 @@ pub(crate) struct EventDetector {
     style: Style,
     /// End copies of this sender were seen to share the timestamp.
     ends_share_timestamp: bool,
+    /// End copies of this sender were seen to have timestamps of their own.
+    ends_restamped: bool,
     serial: u32,
     /// Codes above 15 and payloads too short, not counted as presses.
     ignored: u32,
@@ -60,6 +64,7 @@ impl EventDetector {
             presses: [None; MEMORY],
             style: Style::Unknown,
             ends_share_timestamp: false,
+            ends_restamped: false,
             serial: 0,
             ignored: 0,
         }
@@ -96,6 +101,14 @@ impl EventDetector {
                 if packet.event.end {
                     press.is_open = false;
                 }
+                report(press.report(false));
+            }
+            return;
+        }
+        if let Some(index) = self.find_late_source(&packet) {
+            if let Some(press) = self.presses[index].as_mut() {
+                press.former = Some((packet.ssrc, start));
+                press.add(&packet, start);
                 report(press.report(false));
             }
             return;
@@ -167,6 +180,9 @@ impl EventDetector {
         if press.is_near(packet, start) {
             return !press.is_restart(packet, start) && !self.is_superseded(press, packet, start);
         }
+        if self.ends_restamped && !packet.event.end && press.is_late_update(packet) {
+            return true;
+        }
         self.style == Style::Unknown && advancing(press, packet).is_some()
     }
 
@@ -192,6 +208,7 @@ impl EventDetector {
     /// Learns the sender's style from a packet that joins a press.
     fn learn(&mut self, index: usize, packet: &Packet) {
         let Some(press) = self.presses[index].as_mut().filter(|p| p.ssrc == packet.ssrc) else { return };
+        self.ends_restamped |= press.is_restamped_end(packet, packet.timestamp);
         if packet.timestamp == press.last_timestamp {
             if packet.event.duration != press.last_duration && press.last_duration > 0 {
                 self.style = Style::Constant;
@@ -230,6 +247,22 @@ impl EventDetector {
         })
     }
 
+    /// A press that a new source has taken over, whose beginning by the old one arrives late.
+    fn find_late_source(&self, packet: &Packet) -> Option<usize> {
+        self.presses.iter().position(|slot| {
+            let Some(press) = slot.filter(|p| p.code == packet.event.code && p.ssrc != packet.ssrc) else {
+                return false;
+            };
+            let is_old = |p: &EventPress| p.serial < press.serial && p.ssrc == packet.ssrc;
+            let is_new = |p: &EventPress| p.serial < press.serial && p.ssrc == press.ssrc;
+            press.former.is_none()
+                && packet.event.duration < press.last_duration
+                && packet.at.saturating_sub(press.last_at) <= LATE_SOURCE
+                && self.presses.iter().flatten().any(is_old)
+                && !self.presses.iter().flatten().any(is_new)
+        })
+    }
+
     /// A new event ends those before it.
     fn close_older(&mut self, packet: &Packet, report: &mut impl FnMut(EventReport)) {
         for press in self.presses.iter_mut().flatten() {
@@ -248,25 +281,25 @@ impl EventDetector {
     }
 }
 
-/// Whether the packet continues the press with a timestamp of its own: the packet time in samples, and
-/// whether the duration grows with it.
+/// Whether the packet continues (or precedes, if reordered) the press's newest with a timestamp of its own:
+/// the packet time in samples, and whether the duration grows with it.
 fn advancing(press: &EventPress, packet: &Packet) -> Option<(u32, bool)> {
-    let ahead = press.ahead(packet);
-    if !(1..=ADVANCING_GAP).contains(&ahead) || press.end_sequence.is_some() {
+    let ahead = i32::from(press.ahead(packet));
+    if ahead == 0 || ahead.abs() > ADVANCING_GAP || (ahead > 0 && press.end_sequence.is_some()) {
         return None;
     }
-    let step = packet.timestamp.wrapping_sub(press.last_timestamp);
-    let ptime = step / u32::from(ahead.unsigned_abs());
-    if ptime == 0 || ptime > 960 || step % u32::from(ahead.unsigned_abs()) != 0 {
+    let step = packet.timestamp.wrapping_sub(press.last_timestamp) as i32;
+    let ptime = step / ahead;
+    if !(1..=960).contains(&ptime) || step % ahead != 0 {
         return None;
     }
-    let duration = u32::from(packet.event.duration);
-    let before = u32::from(press.last_duration);
-    if duration == before + step && before >= ptime {
-        return Some((ptime, true));
+    let duration = i32::from(packet.event.duration);
+    let before = i32::from(press.last_duration);
+    if duration == before + step && before.min(duration) >= ptime {
+        return Some((ptime.unsigned_abs(), true));
     }
     // The duration stays at one packet time.
-    (duration == before && duration == ptime && !packet.marker).then_some((ptime, false))
+    (duration == before && duration == ptime && !packet.marker).then_some((ptime.unsigned_abs(), false))
 }
 
 #[cfg(test)]

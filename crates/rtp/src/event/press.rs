@@ -171,8 +171,9 @@ impl EventPress {
         if from < length && to > 0 || from == 0 {
             return true;
         }
-        let is_segment = self.last_duration >= SEGMENT_LIKE || from == 0xFFFF;
-        if from == length || from == 0xFFFF {
+        let is_segment_start = from > 0 && from % 0xFFFF == 0;
+        let is_segment = self.last_duration >= SEGMENT_LIKE || is_segment_start;
+        if from == length || is_segment_start {
             return !packet.marker && (self.end_sequence.is_none() || is_segment);
         }
         // Reordered: the earlier part arrives after the part that continues it.
@@ -210,13 +211,31 @@ impl EventPress {
 
     /// Whether the packet is a copy of this press's end that was given a timestamp of its own.
     pub(crate) fn is_restamped_end(&self, packet: &Packet, start: u32) -> bool {
-        let Some(end) = self.end_sequence else { return false };
-        let after = packet.sequence.wrapping_sub(end) as i16;
-        packet.event.end
-            && packet.ssrc == self.ssrc
-            && start != self.start
-            && packet.event.duration == self.final_duration
-            && (0..=END_COPIES).contains(&after)
+        if !packet.event.end || packet.ssrc != self.ssrc || start == self.start {
+            return false;
+        }
+        match self.end_sequence {
+            Some(end) => {
+                let after = packet.sequence.wrapping_sub(end) as i16;
+                packet.event.duration == self.final_duration && after.abs() <= END_COPIES
+            }
+            // So few packets after an update there can only be the end of the same press.
+            None => {
+                let is_longer = packet.event.duration > self.last_duration;
+                is_longer && (1..=END_COPIES + 1).contains(&self.ahead(packet))
+            }
+        }
+    }
+
+    /// Whether this press was seen by re-stamped ends only, and the packet is one of its updates, late.
+    pub(crate) fn is_late_update(&self, packet: &Packet) -> bool {
+        let only_ends = self.end_sequence.is_some_and(|end| end == self.first_sequence);
+        let left = i32::from(self.final_duration) - i32::from(packet.event.duration);
+        let behind = i32::from(self.first_sequence.wrapping_sub(packet.sequence) as i16);
+        only_ends && packet.ssrc == self.ssrc && left > 0 && behind > 0 && {
+            // One packet time of 10 to 60 ms a packet.
+            left >= 80 * (behind - i32::from(END_COPIES)).max(0) && left <= 480 * behind
+        }
     }
 
     /// Event packets missing between those seen, at most 64 back.

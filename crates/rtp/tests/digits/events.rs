@@ -127,7 +127,14 @@ pub fn send(random: &mut Random, fault: Fault, count: usize) -> (Vec<Digit>, Vec
 }
 
 /// Loses, repeats and delays packets; at least one of each press arrives.
-pub fn deliver(random: &mut Random, sent: &[Packet], loss: f64, jitter: i64, repeat: f64, bursts: bool) -> Vec<Packet> {
+pub fn deliver(
+    random: &mut Random,
+    sent: &[Packet],
+    loss: f64,
+    jitter: i64,
+    repeat: f64,
+    bursts: bool,
+) -> Vec<Packet> {
     let presses = sent.iter().map(|p| p.press).max().map_or(0, |p| p + 1);
     let mut kept: Vec<Packet> = Vec::new();
     let mut burst = 0;
