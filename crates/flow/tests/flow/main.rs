@@ -6,4 +6,5 @@ mod linter;
 mod random;
 mod secrets;
 mod shipped;
+mod voice;
 mod world;

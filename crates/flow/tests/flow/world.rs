@@ -149,6 +149,7 @@ pub struct Call {
     pub phrases: Vec<Phrase>,
     pub queries: Vec<Query>,
     pub public_keys: Vec<String>,
+    language_key: &'static str,
     heard_up_to: usize,
     outputs: usize,
     /// Hang up when this many outputs were seen.
@@ -157,6 +158,13 @@ pub struct Call {
 }
 
 impl Call {
+    /// A call in which this key answers the question for a language.
+    pub fn in_language(language: &'static str, world: World) -> Self {
+        let mut call = Self::to("5000", world);
+        call.language_key = if language == "de" { "2" } else { "1" };
+        call
+    }
+
     pub fn to(number: &str, world: World) -> Self {
         Self::of(program(), number, world)
     }
@@ -182,6 +190,7 @@ impl Call {
             phrases: Vec::new(),
             queries: Vec::new(),
             public_keys: Vec::new(),
+            language_key: "1",
             heard_up_to: 0,
             outputs: 0,
             hang_up_after: None,
@@ -381,7 +390,7 @@ impl Call {
 
     pub fn identify(&mut self, id: &str) {
         self.hear("language_menu");
-        self.press("1");
+        self.press(self.language_key);
         self.hear("key_your_id");
         self.press(&format!("{id}#"));
     }
