@@ -81,19 +81,26 @@ impl Running for List {
             _ => return Next::Done,
         };
         let only_failed = self.of.field.is_some();
+        let bad = results.iter().any(|result| result.result.is_err());
         let listed = results.iter().filter(|result| !only_failed || result.result.is_err());
         let items: Vec<Item> = listed.flat_map(|result| Self::sentence(result, words)).collect();
         if items.is_empty() {
             return Next::Done;
         }
-        // Nobody may miss which of his passwords did not change.
-        cx.say(Utterance::new(items).firm());
+        let utterance = Utterance::new(items);
+        // Nobody may miss which of his passwords did not change; that all did need not be heard to the end.
+        cx.say(if bad { utterance.firm() } else { utterance });
         Next::Stay
     }
 
-    fn event(&mut self, _cx: &mut Context, event: Event) -> Next {
+    fn event(&mut self, cx: &mut Context, event: Event) -> Next {
         match event {
             Event::Spoken => Next::Done,
+            Event::Key(key) => {
+                cx.hush();
+                cx.keep(key);
+                Next::Done
+            }
             _ => Next::Stay,
         }
     }
