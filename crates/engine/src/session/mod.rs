@@ -122,6 +122,8 @@ impl Session {
             MediaEvent::Digit { press, .. } => self.digit(now, core, press),
             MediaEvent::DigitEnd { .. } => {}
             MediaEvent::PlayFinished { number, .. } => self.played(now, core, number),
+            // Before the ACK nobody need have spoken; the user agent gives up by itself.
+            MediaEvent::Silent { .. } if self.dialog != Dialog::Confirmed => {}
             MediaEvent::Silent { .. } => {
                 self.draft.outcome("media_timeout");
                 self.hang_up(now, core, Some("no media"));

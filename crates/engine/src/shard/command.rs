@@ -173,7 +173,7 @@ impl MediaShard {
         match command {
             ShardCommand::Open { stream, open } => self.open(now, stream, *open),
             ShardCommand::SendEnabled { stream, enabled } => {
-                self.with(stream, |live| live.send(enabled));
+                self.with(stream, |live| live.send(now, enabled));
             }
             ShardCommand::Retarget {
                 stream,

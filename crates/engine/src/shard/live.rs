@@ -230,8 +230,10 @@ impl Live {
         }
     }
 
-    pub(super) fn send(&mut self, enabled: bool) {
+    pub(super) fn send(&mut self, now: Instant, enabled: bool) {
         self.send = enabled;
+        // The call begins, or goes on: the peer has the whole time-out anew.
+        self.heard(now);
     }
 
     pub(super) fn info(&mut self, at: Instant, digit: Digit, duration_ms: Option<u32>) {

@@ -12,7 +12,7 @@ pub use command::{MediaEvent, OpenStream, ShardCommand};
 
 use crate::StreamId;
 use live::Live;
-use passline_rtp::FrameKind;
+use passline_rtp::{Digit, FrameKind, ToneGenerator};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -95,6 +95,7 @@ impl MediaShard {
     /// A shard without streams; its first tick is at `now`. Everything that `tick` needs is allocated here.
     pub fn new(now: Instant, config: ShardConfig) -> Self {
         let capacity = config.capacity as usize;
+        warm_up();
         MediaShard {
             config,
             slots: (0..capacity).map(|_| Slot { generation: 0, live: None }).collect(),
@@ -191,6 +192,13 @@ impl MediaShard {
         let fraction = (u64::from(elapsed.subsec_nanos()) << 32) / 1_000_000_000;
         ntp.wrapping_add(elapsed.as_secs() << 32).wrapping_add(fraction)
     }
+}
+
+/// Lets the tone detector make its tables, which it does when it first hears a tone: in a tick, otherwise.
+fn warm_up() {
+    let mut tone = [0; 800];
+    ToneGenerator::new(Digit::ALL[0], 100).fill(&mut tone);
+    passline_rtp::detect_tones(&tone);
 }
 
 fn live(slots: &mut [Slot], stream: StreamId) -> Option<&mut Live> {

@@ -1,0 +1,78 @@
+//! Re-INVITE: hold, resume, another address, no sense.
+use crate::peer::Peer;
+use crate::world::{World, address};
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn hold_is_silent_and_resume_speaks_again() {
+    let mut world = World::new();
+    let mut peer = Peer::new("hold");
+    let stream = peer.call(&mut world);
+    peer.speak(&mut world, stream, SECOND);
+    peer.in_dialog(&mut world, "INVITE", &peer.sdp("sendonly"), "application/sdp");
+    let answer = loop {
+        let (_, text) = world.sip.pop_front().expect("an answer");
+        if text.starts_with("SIP/2.0 200") {
+            break text;
+        }
+    };
+    assert!(answer.contains("a=recvonly"), "{answer}");
+    peer.ack(&mut world, "");
+    let before = world.wire.rtp.len();
+    peer.speak(&mut world, stream, SECOND);
+    assert_eq!(world.wire.rtp.len(), before, "they take nothing");
+    peer.in_dialog(&mut world, "INVITE", &peer.sdp("inactive"), "application/sdp");
+    peer.ack(&mut world, "");
+    let before = world.wire.rtp.len();
+    // Nothing is expected from a peer on hold: no media time-out.
+    world.run(60 * SECOND);
+    assert_eq!(world.wire.rtp.len(), before);
+    peer.in_dialog(&mut world, "INVITE", &peer.sdp("sendrecv"), "application/sdp");
+    peer.ack(&mut world, "");
+    peer.dial(&mut world, stream, &[3]);
+    assert!(world.wire.rtp.len() > before);
+    peer.bye(&mut world);
+    assert_eq!(world.records[0].digits.as_deref(), Some("3"));
+    world.expect_empty();
+}
+
+#[test]
+fn a_new_address_is_followed_and_the_old_one_is_foreign() {
+    let mut world = World::new();
+    let mut peer = Peer::new("moved");
+    let stream = peer.call(&mut world);
+    peer.speak(&mut world, stream, SECOND);
+    let old = peer.rtp;
+    peer.rtp = address("203.0.113.77:50000");
+    peer.in_dialog(&mut world, "INVITE", &peer.sdp("sendrecv"), "application/sdp");
+    peer.ack(&mut world, "");
+    let before = world.wire.rtp.len();
+    peer.dial(&mut world, stream, &[8]);
+    assert!(world.wire.rtp[before..].iter().all(|sent| sent.to == peer.rtp));
+    let stray = peer.press(9);
+    for packet in stray {
+        world.rtp_in(stream, old, &packet);
+    }
+    world.run(SECOND);
+    peer.bye(&mut world);
+    assert_eq!(world.records[0].digits.as_deref(), Some("8"));
+    assert_eq!(world.records[0].foreign_packets, 8);
+    world.expect_empty();
+}
+
+#[test]
+fn a_senseless_offer_changes_nothing() {
+    let mut world = World::new();
+    let mut peer = Peer::new("senseless");
+    let stream = peer.call(&mut world);
+    let fax = peer.sdp("sendrecv").replace("RTP/AVP 0 101", "RTP/AVP 18");
+    peer.in_dialog(&mut world, "INVITE", &fax, "application/sdp");
+    assert!(world.sip.iter().any(|(_, text)| text.starts_with("SIP/2.0 488")));
+    peer.dial(&mut world, stream, &[5]);
+    peer.cseq += 1;
+    peer.bye(&mut world);
+    assert_eq!(world.records[0].digits.as_deref(), Some("5"));
+    world.expect_empty();
+}
