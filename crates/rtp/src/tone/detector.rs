@@ -1,8 +1,8 @@
 //! The tone detector: from blocks to presses.
 
 use super::bank::{BLOCK, HOP, transform};
-use super::fit::{Fit, correlate, fit, fit_phase};
-use super::judge::{Continuity, Verdict, continuity, judge};
+use super::fit::{Fit, correlate, fit_phase, residual};
+use super::judge::{Continuity, continuity, is_clean, is_plausible};
 use super::run::{History, PRESENT, Run};
 use super::{Tone, ToneEvent};
 use crate::digit::{Digit, FrameKind};
@@ -26,6 +26,8 @@ const REMEMBER_UNKNOWN: i64 = 2_400;
 const LONG_UNKNOWN: u32 = 320;
 /// Samples at the end of a tone from which its phase is taken: 80 ms.
 const TAIL: i64 = 640;
+/// Blocks of a run that are looked at: its last 60 ms.
+const LONGEST: u64 = 12;
 /// Amplitude of -50 dBm0.
 const FLOOR: f32 = 72.0;
 
@@ -96,8 +98,12 @@ pub struct ToneDetector {
     hops: u64,
     history: History,
     track: Option<Track>,
+    /// The pair of tones above the others in the newest block.
+    candidate: Option<Digit>,
     /// A run too short to be a press so far.
     piece: Option<(Digit, Run)>,
+    /// The block in which a run was last judged, and found wanting.
+    judged_at: u64,
     /// Runs that end before this sample were dealt with.
     since: i64,
     events: VecDeque<ToneEvent>,
@@ -121,7 +127,9 @@ impl ToneDetector {
             hops: 0,
             history: History::new(),
             track: None,
+            candidate: None,
             piece: None,
+            judged_at: 0,
             since: -1,
             events: VecDeque::with_capacity(64),
         }
@@ -224,12 +232,20 @@ impl ToneDetector {
             self.follow(is_known);
         }
         let Some(digit) = candidate else {
+            self.candidate = None;
             self.drop_piece();
             self.expire();
             return;
         };
-        if self.track.is_some_and(|t| t.is_on && t.digit == digit && t.absent == 0) {
+        if self.track.is_some_and(|t| t.is_on && t.digit == digit) {
             self.piece = None;
+            return;
+        }
+        // A candidate of one block is most often a voice passing by.
+        if self.candidate != Some(digit) {
+            self.candidate = Some(digit);
+            self.drop_piece();
+            self.expire();
             return;
         }
         let (row, column) = digit.keypad();
@@ -263,7 +279,7 @@ impl ToneDetector {
         let (row, low, low_next) = top(&power[..4]);
         let (column, high, high_next) = top(&power[4..]);
         let is_loud = low.min(high) > FLOOR * FLOOR;
-        let is_clear = low > 2.0 * low_next && high > 2.0 * high_next;
+        let is_clear = low > 4.0 * low_next && high > 4.0 * high_next;
         let is_twisted = high > 12.0 * low || low > 30.0 * high;
         if is_loud && is_clear && !is_twisted { Digit::from_keypad(row, column) } else { None }
     }
@@ -319,7 +335,7 @@ impl ToneDetector {
         };
         let mut reference = (0f32, 0f32);
         let mut block = last;
-        while newest - block < 60 && block > 0 && block as i64 * hop >= since {
+        while newest - block < 24 && block > 0 && block as i64 * hop >= since {
             let (is_known, low, high) = at(block);
             if is_known {
                 reference = (reference.0.max(low), reference.1.max(high));
@@ -328,7 +344,7 @@ impl ToneDetector {
         }
         let mut range: Option<(u64, u64)> = None;
         let mut block = last;
-        while newest - block < 30 && block > 0 && block as i64 * hop >= since {
+        while newest - block < 24 && block > 0 && block as i64 * hop >= since {
             let (is_known, low, high) = at(block);
             let is_full = is_known && low > 0.7 * reference.0 && high > 0.7 * reference.1;
             match (&mut range, is_full) {
@@ -380,17 +396,23 @@ impl ToneDetector {
 
     /// The fit of the run's longest stretch, if it is that of a press.
     fn judged(&self, digit: Digit, run: &Run) -> Option<(Fit, i64)> {
-        let (samples, start) = self.stretch(run.full)?;
-        let (low, high) = self.near(digit, run.full);
+        let blocks = (run.full.0.max(run.full.1.saturating_sub(LONGEST)), run.full.1);
+        let (samples, start) = self.stretch(blocks)?;
+        let (low, high) = self.near(digit, blocks);
+        let found = fit_phase(samples, low, high, 2, 0.0);
+        if !is_plausible(digit, &found) {
+            return None;
+        }
         let mut rest = [0.0; KEPT];
-        let found = fit(samples, low, high, 2, &mut rest[..samples.len()]);
+        let rest = &mut rest[..samples.len()];
+        let found = Fit { residual: residual(samples, &found, rest), ..found };
         // Harmonics are sought in what remains: the high tone may lie near twice the low one.
         let harmonic = |omega: f32| {
-            let [re, im, ..] = correlate(&rest[..samples.len() / 8 * 8], 2.0 * omega);
+            let [re, im, ..] = correlate(rest, 2.0 * omega);
             re.hypot(im)
         };
-        let harmonics = (harmonic(found.low.omega), harmonic(found.high.omega));
-        (judge(digit, &found, harmonics) == Verdict::Press).then_some((found, start))
+        let is_clean = is_clean(&found, || (harmonic(found.low.omega), harmonic(found.high.omega)), digit);
+        is_clean.then_some((found, start))
     }
 
     /// A run of tone that reaches up to now: a press, the continuation of one, or neither yet.
@@ -413,7 +435,13 @@ impl ToneDetector {
         if run.effective < CONFIRM {
             return;
         }
-        let Some((found, _)) = self.judged(digit, &run) else { return };
+        if self.hops < self.judged_at + 2 {
+            return;
+        }
+        let Some((found, _)) = self.judged(digit, &run) else {
+            self.judged_at = self.hops;
+            return;
+        };
         self.close();
         let track = Track { is_on: true, is_reported: true, ..Track::new(digit, &run, found.residual) };
         self.start(track);

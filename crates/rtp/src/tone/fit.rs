@@ -109,18 +109,7 @@ fn sine(samples: &[f32], mut omega: f32, steps: u32) -> Sine {
     found
 }
 
-/// Fits two sines near `low` and `high` (radians per sample) and measures what remains.
-///
-/// `scratch` must be as long as `samples`.
-pub(crate) fn fit(samples: &[f32], low: f32, high: f32, steps: u32, scratch: &mut [f32]) -> Fit {
-    let low = sine(samples, low, steps);
-    let high = sine(samples, high, steps);
-    let centre = (samples.len() as f32 - 1.0) / 2.0;
-    let residual = residual(samples, &low, &high, centre, scratch);
-    Fit { low, high, centre, length: samples.len(), residual }
-}
-
-/// Fits two sines without measuring what remains.
+/// Fits two sines near `low` and `high` (radians per sample); what remains is told, not measured.
 pub(crate) fn fit_phase(samples: &[f32], low: f32, high: f32, steps: u32, residual: f32) -> Fit {
     let centre = (samples.len() as f32 - 1.0) / 2.0;
     Fit {
@@ -143,10 +132,11 @@ const BAND: [[f32; 4]; 3] = [
 /// Samples in which the band filter settles.
 const SETTLE: usize = 40;
 
-/// Mean power of the samples less the two sines in the band.
-fn residual(samples: &[f32], low: &Sine, high: &Sine, centre: f32, scratch: &mut [f32]) -> f32 {
-    let count = samples.len().min(scratch.len()) / LANES * LANES;
-    let rest = &mut scratch[..count];
+/// Mean power of the samples less the two sines in the band; the difference itself goes to `rest`, as long as `samples`.
+pub(crate) fn residual(samples: &[f32], fit: &Fit, rest: &mut [f32]) -> f32 {
+    let (low, high, centre) = (&fit.low, &fit.high, fit.centre);
+    let count = samples.len().min(rest.len()) / LANES * LANES;
+    let rest = &mut rest[..count];
     let mut tone_low = Phasors::new(low.phase - low.omega * centre, low.omega);
     let mut tone_high = Phasors::new(high.phase - high.omega * centre, high.omega);
     for (out, chunk) in rest.chunks_exact_mut(LANES).zip(samples.chunks_exact(LANES)) {
@@ -196,7 +186,8 @@ mod tests {
             let samples = tones(280, low, high);
             let mut scratch = [0.0; 400];
             let radians = |f: f32| TAU * f / 8000.0;
-            let fit = fit(&samples, radians(low * 1.015), radians(high * 0.985), 3, &mut scratch);
+            let fit = fit_phase(&samples, radians(low * 1.015), radians(high * 0.985), 3, 0.0);
+            let fit = Fit { residual: residual(&samples, &fit, &mut scratch), ..fit };
             assert!((fit.low.omega - radians(low)).abs() < radians(0.15), "{low}");
             assert!((fit.high.omega - radians(high)).abs() < radians(0.3), "{high}");
             assert!((fit.low.amplitude - 3000.0).abs() < 15.0);
@@ -214,7 +205,8 @@ mod tests {
             let t = n as f32 / 8000.0;
             *s += 2000.0 + 3000.0 * (TAU * 50.0 * t).cos() + 1500.0 * (TAU * 440.0 * t).cos();
         }
-        let fit = fit(&samples, TAU * 770.0 / 8000.0, TAU * 1336.0 / 8000.0, 3, &mut [0.0; 320]);
-        assert!(fit.residual * 20.0 < 3000.0 * 3000.0 / 2.0, "{}", fit.residual);
+        let fit = fit_phase(&samples, TAU * 770.0 / 8000.0, TAU * 1336.0 / 8000.0, 3, 0.0);
+        let rest = residual(&samples, &fit, &mut [0.0; 320]);
+        assert!(rest * 20.0 < 3000.0 * 3000.0 / 2.0, "{rest}");
     }
 }

@@ -4,16 +4,6 @@ use super::fit::{Fit, Sine};
 use crate::digit::Digit;
 use std::f32::consts::{PI, TAU};
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Verdict {
-    /// A press of the digit.
-    Press,
-    /// Not yet: may be one when more of it is heard.
-    Unsure,
-    /// No digit.
-    Reject,
-}
-
 /// Whether two pieces of a tone come from one run of the sender's oscillators.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Continuity {
@@ -40,35 +30,46 @@ const FULL_LENGTH: f32 = 220.0;
 /// Amplitude of -46 dBm0.
 const LEVEL: f32 = 114.0;
 
-/// Judges a fit, with the amplitudes at twice its frequencies.
-pub(crate) fn judge(digit: Digit, fit: &Fit, harmonics: (f32, f32)) -> Verdict {
+/// How far a sine lies from `hertz`, relative.
+fn offset(sine: &Sine, hertz: f32) -> f32 {
+    (sine.omega * 8000.0 / TAU - hertz).abs() / hertz
+}
+
+/// Whether frequencies, level and twist of a fit are those of the digit.
+pub(crate) fn is_plausible(digit: Digit, fit: &Fit) -> bool {
     let (low, high) = digit.frequencies();
-    let offset = |sine: &Sine, hertz: f32| (sine.omega * 8000.0 / TAU - hertz).abs() / hertz;
-    if offset(&fit.low, low) > OFFSET || offset(&fit.high, high) > OFFSET {
-        return Verdict::Reject;
-    }
     let (a, b) = (fit.low.amplitude, fit.high.amplitude);
-    if a.min(b) < LEVEL || b * b > a * a * TWIST_HIGH || a * a > b * b * TWIST_LOW {
-        return Verdict::Reject;
-    }
+    offset(&fit.low, low) <= OFFSET
+        && offset(&fit.high, high) <= OFFSET
+        && a.min(b) >= LEVEL
+        && b * b <= a * a * TWIST_HIGH
+        && a * a <= b * b * TWIST_LOW
+}
+
+/// Whether a plausible fit explains the sound well enough to be a digit; `harmonics` gives the amplitudes
+/// at twice its frequencies.
+pub(crate) fn is_clean(fit: &Fit, harmonics: impl FnOnce() -> (f32, f32), digit: Digit) -> bool {
+    let (low, high) = digit.frequencies();
+    let (a, b) = (fit.low.amplitude, fit.high.amplitude);
     let (low_power, high_power) = (a * a / 2.0, b * b / 2.0);
     let rest = fit.residual.max(1.0);
     if low_power.min(high_power) < WEAKER * rest {
-        return Verdict::Unsure;
+        return false;
     }
     // What is unusual for a digit, and usual for voices, asks for a cleaner pair of tones.
     let percent =
         100.0 * ((offset(&fit.low, low) - 0.003).max(0.0) + (offset(&fit.high, high) - 0.003).max(0.0));
     let twist = (decibel(high_power / low_power).abs() - 3.0).max(0.0);
     let short = (3.0 * decibel(FULL_LENGTH / fit.length as f32)).max(-3.5);
+    let needed = NEEDED + 3.0 * percent + twist + short;
+    let ratio = decibel((low_power + high_power) / rest);
+    if ratio < needed.min(ENOUGH) {
+        return false;
+    }
+    let harmonics = harmonics();
     let harmonic = |h: f32, of: f32| (decibel((h * h) / (of * of)) + 24.0).max(0.0);
     let rich = harmonic(harmonics.0, a).max(harmonic(harmonics.1, b));
-    if rich > RICH {
-        return Verdict::Unsure;
-    }
-    let needed = NEEDED + 3.0 * percent + twist + short + 0.6 * rich;
-    let ratio = decibel((low_power + high_power) / rest);
-    if ratio >= needed.min(ENOUGH) { Verdict::Press } else { Verdict::Unsure }
+    rich <= RICH && ratio >= (needed + 0.6 * rich).min(ENOUGH)
 }
 
 fn decibel(power: f32) -> f32 {
@@ -142,12 +143,12 @@ mod tests {
     fn offset_twist_level_and_rest_are_limits() {
         let one = Digit::from_char('1').expect("a key");
         let good = piece(0.0);
-        let verdict = |fit: &Fit| judge(one, fit, (0.0, 0.0));
-        assert_eq!(verdict(&good), Verdict::Press);
-        assert_eq!(verdict(&Fit { low: sine(697.0 * 1.018, 0.0), ..good }), Verdict::Press);
-        assert_eq!(verdict(&Fit { low: sine(697.0 * 1.034, 0.0), ..good }), Verdict::Reject);
-        assert_eq!(verdict(&Fit { high: Sine { amplitude: 1000.0, ..good.high }, ..good }), Verdict::Reject);
-        assert_eq!(verdict(&Fit { residual: 8.0e6, ..good }), Verdict::Unsure);
-        assert_eq!(judge(one, &good, (2000.0, 0.0)), Verdict::Unsure);
+        let of = |fit: Fit| is_plausible(one, &fit) && is_clean(&fit, || (0.0, 0.0), one);
+        assert!(of(good));
+        assert!(of(Fit { low: sine(697.0 * 1.018, 0.0), ..good }));
+        assert!(!of(Fit { low: sine(697.0 * 1.034, 0.0), ..good }));
+        assert!(!of(Fit { high: Sine { amplitude: 1000.0, ..good.high }, ..good }));
+        assert!(!of(Fit { residual: 8.0e6, ..good }));
+        assert!(!is_clean(&good, || (2000.0, 0.0), one));
     }
 }
