@@ -1,0 +1,2 @@
+//! End-to-end tests: the release build, real peers, real packets on loopback.
+mod reset;

@@ -1,0 +1,22 @@
+//! The main job, called by our own caller.
+use passline_tests::{
+    person::Person,
+    server::{Server, Setup},
+    talk::{Plan, talk_once},
+};
+
+#[test]
+fn a_reset_gives_the_account_back() {
+    let server = Server::start(Setup::default());
+    let talk = talk_once(server.voice, Plan::reset(&server.uri("5000"), &Person::ada()));
+    let password = talk.password();
+    for target in ["directory", "crm"] {
+        assert!(server.binds("ada", target, &password), "the new password binds on {target}");
+    }
+    assert!(!server.binds("ada", "directory", "Old-Ada-Directory-1"));
+    assert!(!server.binds("ada", "crm", "Old-Ada-Crm-1"));
+    let call = server.call();
+    assert_eq!(call["outcome"], "completed");
+    assert_eq!(call["digit_count"], talk.pressed.len());
+    assert!(talk.heard("goodbye"));
+}

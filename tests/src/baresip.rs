@@ -1,0 +1,137 @@
+//! baresip without a sound card: it speaks silence, records what it hears, and presses what it is told over its
+//! control socket.
+use crate::{live::Presser, ports, process::Process, server::Server, wait_for};
+use passline_rtp::Codec;
+use serde_json::json;
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    path::PathBuf,
+    process::Command,
+    thread::sleep,
+    time::Duration,
+};
+
+/// From one key to the next; baresip sends a row of keys as one only.
+const PER_KEY: Duration = Duration::from_millis(220);
+/// The silence that it speaks is as long as the longest call of a test.
+const SILENCE_S: u32 = 240;
+
+/// A running baresip.
+pub struct Baresip {
+    process: Process,
+    control: TcpStream,
+    folder: PathBuf,
+    /// Its RTP ports.
+    pub media: (u16, u16),
+}
+
+impl Baresip {
+    /// Starts it with one codec; it keeps its files in the server's folder.
+    pub fn start(server: &Server, codec: Codec) -> Self {
+        let folder = server.file("baresip");
+        fs::create_dir(&folder).expect("the server's folder");
+        let put = |name: &str, text: String| fs::write(folder.join(name), text).expect("our own folder");
+        let (sip, control) = (ports::one(), ports::one());
+        let first = ports::adjacent(16, false);
+        let media = (first, first + 15);
+        put("config", configuration(&folder.display().to_string(), sip, control, media));
+        put("accounts", format!("<sip:caller@127.0.0.1>;regint=0;audio_codecs={}/8000/1\n", codec.info().name));
+        put("contacts", String::new());
+        write_silence(&folder.join("silence.wav"));
+        let mut command = Command::new("baresip");
+        command.current_dir(&folder).args(["-4", "-v", "-f", "."]);
+        let process = Process::start(&mut command, &folder.join("baresip.log"));
+        let connected = wait_for(Duration::from_secs(20), || TcpStream::connect(ports::local(control)).ok());
+        let control = connected.unwrap_or_else(|| panic!("baresip: {}", process.output()));
+        control.set_nonblocking(true).expect("a socket");
+        Self { process, control, folder, media }
+    }
+
+    /// Calls.
+    pub fn dial(&mut self, uri: &str) {
+        self.command("dial", uri);
+    }
+
+    /// Hangs up.
+    pub fn hang_up(&mut self) {
+        self.command("hangup", "");
+    }
+
+    /// Ends it; what it received, as 8 kHz PCM.
+    pub fn recording(&mut self) -> Vec<i16> {
+        self.command("quit", "");
+        if self.process.wait(Duration::from_secs(5)).is_none() {
+            self.process.kill();
+        }
+        let entries = fs::read_dir(&self.folder).expect("our own folder").flatten().map(|entry| entry.path());
+        let is_recording = |path: &PathBuf| path.to_string_lossy().ends_with("-dec.wav");
+        let path = entries.into_iter().find(is_recording).expect("baresip records what it receives");
+        let mut reader = hound::WavReader::open(path).expect("a WAV file");
+        assert_eq!(reader.spec().sample_rate, 8000);
+        reader.samples::<i16>().map_while(Result::ok).collect()
+    }
+
+    /// What it printed.
+    pub fn output(&self) -> String {
+        self.process.output()
+    }
+
+    /// A command as netstring with JSON in it (module ctrl_tcp).
+    fn command(&mut self, command: &str, parameters: &str) {
+        let text = json!({ "command": command, "params": parameters, "token": "e2e" }).to_string();
+        self.control.write_all(format!("{}:{text},", text.len()).as_bytes()).expect("baresip listens");
+        // Its answers and events are of no interest here, but must not fill the socket.
+        let mut sink = [0; 4096];
+        while self.control.read(&mut sink).is_ok_and(|read| read > 0) {}
+    }
+}
+
+impl Presser for Baresip {
+    fn press(&mut self, keys: &str) -> Duration {
+        for key in keys.chars() {
+            self.command("sndcode", &key.to_string());
+            sleep(PER_KEY);
+        }
+        Duration::ZERO
+    }
+
+    fn is_over(&mut self) -> bool {
+        self.process.ended().is_some() || self.process.output().contains("terminated (duration")
+    }
+}
+
+fn configuration(folder: &str, sip: u16, control: u16, media: (u16, u16)) -> String {
+    let modules = ["g711", "aufile", "aubridge", "sndfile"].map(|name| format!("module {name}.so\n")).concat();
+    let applications = ["account", "menu", "ctrl_tcp"].map(|name| format!("module_app {name}.so\n")).concat();
+    format!(
+        "sip_listen 127.0.0.1:{sip}
+audio_source aufile,{folder}/silence.wav
+audio_player aubridge,nobody
+ausrc_srate 8000
+auplay_srate 8000
+ausrc_channels 1
+auplay_channels 1
+jitter_buffer_delay 3-10
+rtp_ports {}-{}
+rtcp_mux no
+module_path /usr/lib/baresip/modules
+{modules}{applications}ctrl_tcp_listen 127.0.0.1:{control}
+snd_path {folder}
+",
+        media.0, media.1
+    )
+}
+
+fn write_silence(path: &std::path::Path) {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 8000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(path, spec).expect("our own folder");
+    (0..SILENCE_S * 8000).for_each(|_| writer.write_sample(0i16).expect("our own file"));
+    writer.finalize().expect("our own file");
+}

@@ -1,0 +1,87 @@
+//! Lives through a call whose phone cannot think: listens on the wire, and tells the phone what to press.
+use crate::{
+    capture::{Capture, Packet},
+    ear::Ear,
+    person::{Patience, Person},
+    rtp::Rtp,
+};
+use passline_prompt::Library;
+use passline_rtp::Codec;
+use std::time::{Duration, Instant};
+
+/// A phone that presses what it is told.
+pub trait Presser {
+    /// Presses these keys; returns how long that takes.
+    fn press(&mut self, keys: &str) -> Duration;
+    /// The call is over.
+    fn is_over(&mut self) -> bool;
+}
+
+/// An ear at the RTP that goes to one port.
+pub struct WireEar {
+    /// What is heard.
+    pub ear: Ear,
+    port: u16,
+    payload_type: u8,
+    next: Option<u16>,
+    seen: usize,
+}
+
+impl WireEar {
+    /// Listens at this UDP port.
+    pub fn new(library: &Library, codec: Codec, port: u16) -> Self {
+        let payload_type = codec.info().payload_type;
+        Self { ear: Ear::new(library, codec), port, payload_type, next: None, seen: 0 }
+    }
+
+    /// Takes what has come since.
+    pub fn listen(&mut self, capture: &Capture) {
+        let fresh = capture.since(self.seen);
+        self.seen += fresh.len();
+        let ours = |packet: &Packet| packet.to.port() == self.port;
+        for packet in Rtp::of(&fresh, ours) {
+            if packet.payload_type != self.payload_type {
+                continue;
+            }
+            let gap = self.next.map_or(0, |next| packet.sequence.wrapping_sub(next) as i16);
+            if gap < 0 {
+                continue;
+            }
+            self.ear.lost(gap as usize * 160);
+            self.ear.hear(&packet.payload);
+            self.next = Some(packet.sequence.wrapping_add(1));
+        }
+    }
+}
+
+/// A person at this phone until the call is over; the keys that were pressed. Panics after `limit`.
+pub fn live(
+    capture: &Capture,
+    wire: &mut WireEar,
+    phone: &mut dyn Presser,
+    person: &Person,
+    limit: Duration,
+) -> String {
+    let mut patience = Patience::new(person.clone());
+    let (start, mut pressed, mut waiting) = (Instant::now(), String::new(), Vec::new());
+    let mut free = start;
+    while !phone.is_over() {
+        assert!(start.elapsed() < limit, "the call goes on after {limit:?}; heard: {:?}", wire.ear.masked());
+        std::thread::sleep(Duration::from_millis(20));
+        wire.listen(capture);
+        while let Some(prompt) = wire.ear.poll() {
+            waiting.extend(patience.keys(&prompt.language, &prompt.name, &wire.ear.transcript));
+        }
+        let now = Instant::now();
+        if now >= free && !waiting.is_empty() {
+            let keys = waiting.remove(0);
+            free = now + phone.press(&keys);
+            pressed.push_str(&keys);
+        }
+    }
+    // The last blocks of the capture may still be on their way.
+    std::thread::sleep(Duration::from_millis(500));
+    wire.listen(capture);
+    wire.ear.finish();
+    pressed
+}
