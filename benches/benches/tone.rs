@@ -69,7 +69,8 @@ fn voice(bencher: Bencher) {
         pitch += (120.0 + 30.0 * (t * 3.0).sin()) / 8000.0;
         phase += (700.0 + 200.0 * (t * 5.0).sin()) / 8000.0;
         let buzz = (pitch.fract() - 0.5) * 2000.0;
-        let formants = (phase * 6.283).sin() * 3000.0 + (phase * 1.8 * 6.283).sin() * 1500.0;
+        let formants = (phase * std::f32::consts::TAU).sin() * 3000.0
+            + (phase * 1.8 * std::f32::consts::TAU).sin() * 1500.0;
         *s += (buzz + formants * (t * 4.0).sin().abs()) as i16;
     }
     listen(bencher, &audio);

@@ -383,10 +383,9 @@ mod tests {
     fn a_muting_sender_is_not_doubted_for_long() {
         use Method::{Inband, Rfc4733};
         let mut merger = DigitMerger::new();
-        for s in [sign(Rfc4733, 1, 100, 100, 180)] {
-            merger.start(s);
-            merger.update(s, Evidence::default());
-        }
+        let event = sign(Rfc4733, 1, 100, 100, 180);
+        merger.start(event);
+        merger.update(event, Evidence::default());
         merger.advance(8 * 1000);
         while merger.poll().is_some() {}
         // A voice of 40 ms is no press, a tone of 100 ms is.

@@ -26,6 +26,9 @@ const REMEMBER_UNKNOWN: i64 = 2_400;
 const LONG_UNKNOWN: u32 = 320;
 /// Samples at the end of a tone from which its phase is taken: 80 ms.
 const TAIL: i64 = 640;
+const KEPT_TAIL: usize = 640;
+/// Blocks for which a candidate must stand before its run is looked at.
+const STREAK: u32 = 3;
 /// Blocks of a run that are looked at: its last 60 ms.
 const LONGEST: u64 = 12;
 /// Amplitude of -50 dBm0.
@@ -48,8 +51,19 @@ struct Track {
     is_on: bool,
     absent: u32,
     unknown: u32,
-    /// Phases at its end, and the sample they belong to.
-    tail: Option<(Fit, i64)>,
+    /// What its last samples look like.
+    tail: Tail,
+}
+
+/// The end of a track, from which its phases are taken if the digit comes back.
+#[derive(Clone, Copy, Debug)]
+enum Tail {
+    /// Nothing is known of its phases.
+    Unknown,
+    /// So many samples from sample `start` on are kept, with tones near these frequencies (radians per sample).
+    Kept { start: i64, length: usize, low: f32, high: f32 },
+    /// Fitted, with the number of the first sample.
+    Fitted(Fit, i64),
 }
 
 impl Track {
@@ -67,7 +81,7 @@ impl Track {
             is_on: false,
             absent: 0,
             unknown: 0,
-            tail: None,
+            tail: Tail::Unknown,
         }
     }
 }
@@ -100,12 +114,16 @@ pub struct ToneDetector {
     track: Option<Track>,
     /// The pair of tones above the others in the newest block.
     candidate: Option<Digit>,
+    /// For so many blocks.
+    streak: u32,
     /// A run too short to be a press so far.
     piece: Option<(Digit, Run)>,
     /// The block in which a run was last judged, and found wanting.
     judged_at: u64,
     /// Runs that end before this sample were dealt with.
     since: i64,
+    /// The last samples of the track.
+    kept_tail: Box<[f32; KEPT_TAIL]>,
     events: VecDeque<ToneEvent>,
 }
 
@@ -128,9 +146,11 @@ impl ToneDetector {
             history: History::new(),
             track: None,
             candidate: None,
+            streak: 0,
             piece: None,
             judged_at: 0,
             since: -1,
+            kept_tail: Box::new([0.0; KEPT_TAIL]),
             events: VecDeque::with_capacity(64),
         }
     }
@@ -171,7 +191,7 @@ impl ToneDetector {
     pub fn restart(&mut self) {
         if let Some(track) = &mut self.track {
             track.is_on = false;
-            track.tail = None;
+            track.tail = Tail::Unknown;
         }
         self.piece = None;
     }
@@ -241,9 +261,10 @@ impl ToneDetector {
             self.piece = None;
             return;
         }
-        // A candidate of one block is most often a voice passing by.
-        if self.candidate != Some(digit) {
-            self.candidate = Some(digit);
+        // A candidate of few blocks is most often a voice passing by.
+        self.streak = if self.candidate == Some(digit) { self.streak + 1 } else { 1 };
+        self.candidate = Some(digit);
+        if self.streak < STREAK {
             self.drop_piece();
             self.expire();
             return;
@@ -255,7 +276,10 @@ impl ToneDetector {
         };
         match self.history.run(row, column, since) {
             Some(run) if run.is_live => self.consider(digit, run),
-            _ => self.drop_piece(),
+            ended => {
+                self.piece = self.piece.or(ended.map(|run| (digit, run)));
+                self.drop_piece();
+            }
         }
         self.expire();
     }
@@ -313,14 +337,19 @@ impl ToneDetector {
     }
 
     /// Takes the phases at the end of a track from its last samples.
-    fn set_tail(&self, track: &mut Track) {
-        track.tail = None;
+    fn set_tail(&mut self, track: &mut Track) {
+        track.tail = Tail::Unknown;
         let since = track.start.max(track.end - TAIL).max(self.now() - 24 * HOP as i64);
         let (row, column) = track.digit.keypad();
-        let Some(run) = self.history_run_until(row, column, since, track.end) else { return };
-        if let Some(fit) = self.phases(track.digit, run, track.residual) {
-            track.tail = Some(fit);
-        }
+        let Some(blocks) = self.history_run_until(row, column, since, track.end) else { return };
+        let Some((samples, start)) = self.stretch(blocks) else { return };
+        let (low, high) = self.near(track.digit, blocks);
+        let length = samples.len().min(KEPT_TAIL);
+        let skipped = samples.len() - length;
+        let mut kept = [0.0; KEPT_TAIL];
+        kept[..length].copy_from_slice(&samples[skipped..]);
+        self.kept_tail[..length].copy_from_slice(&kept[..length]);
+        track.tail = Tail::Kept { start: start + skipped as i64, length, low, high };
     }
 
     /// The last blocks without a gap in which the pair is there up to `end`: first and last.
@@ -399,7 +428,7 @@ impl ToneDetector {
         let blocks = (run.full.0.max(run.full.1.saturating_sub(LONGEST)), run.full.1);
         let (samples, start) = self.stretch(blocks)?;
         let (low, high) = self.near(digit, blocks);
-        let found = fit_phase(samples, low, high, 2, 0.0);
+        let found = fit_phase(samples, low, high, 1, 0.0);
         if !is_plausible(digit, &found) {
             return None;
         }
@@ -455,7 +484,13 @@ impl ToneDetector {
 
     /// Whether the run is the track's press, by the phases.
     fn goes_on(&self, track: &Track, digit: Digit, run: &Run, gap: i64) -> bool {
-        let Some((tail, tail_start)) = track.tail else { return false };
+        let (tail, tail_start) = match track.tail {
+            Tail::Unknown => return false,
+            Tail::Kept { start, length, low, high } => {
+                (fit_phase(&self.kept_tail[..length], low, high, 2, track.residual), start)
+            }
+            Tail::Fitted(fit, start) => (fit, start),
+        };
         let Some((head, head_start)) = self.phases(digit, run.full, track.residual) else {
             return false;
         };
@@ -473,7 +508,7 @@ impl ToneDetector {
         track.effective += run.effective;
         track.end = run.end;
         track.bridged = track.bridged.saturating_add(1);
-        (track.is_on, track.absent, track.unknown, track.tail) = (true, 0, 0, None);
+        (track.is_on, track.absent, track.unknown, track.tail) = (true, 0, 0, Tail::Unknown);
         self.piece = None;
         if !track.is_reported && track.effective >= CONFIRM {
             track.is_reported = true;
@@ -493,7 +528,8 @@ impl ToneDetector {
         {
             track.end = run.end;
             track.effective += run.effective;
-            track.tail = self.phases(digit, run.full, track.residual);
+            let tail = self.phases(digit, run.full, track.residual);
+            track.tail = tail.map_or(Tail::Unknown, |(fit, start)| Tail::Fitted(fit, start));
             track.absent = 0;
             self.track = Some(track);
             return;
@@ -502,7 +538,9 @@ impl ToneDetector {
             return;
         }
         if let Some(tail) = self.judged(digit, &run) {
-            self.track = Some(Track { tail: Some(tail), ..Track::new(digit, &run, tail.0.residual) });
+            let (fit, start) = tail;
+            self.track =
+                Some(Track { tail: Tail::Fitted(fit, start), ..Track::new(digit, &run, fit.residual) });
         }
     }
 

@@ -24,6 +24,8 @@ const NEEDED: f32 = 7.5;
 const ENOUGH: f32 = 22.0;
 /// A second harmonic so many dB above -24 dB is a voice or an instrument.
 const RICH: f32 = 14.0;
+/// Power over the rest, dB, that leaves no room for harmonics.
+const SPOTLESS: f32 = 26.0;
 /// Power of the weaker tone over the rest: 2 dB.
 const WEAKER: f32 = 1.6;
 const FULL_LENGTH: f32 = 220.0;
@@ -65,6 +67,9 @@ pub(crate) fn is_clean(fit: &Fit, harmonics: impl FnOnce() -> (f32, f32), digit:
     let ratio = decibel((low_power + high_power) / rest);
     if ratio < needed.min(ENOUGH) {
         return false;
+    }
+    if ratio >= SPOTLESS {
+        return true;
     }
     let harmonics = harmonics();
     let harmonic = |h: f32, of: f32| (decibel((h * h) / (of * of)) + 24.0).max(0.0);
@@ -149,6 +154,7 @@ mod tests {
         assert!(!of(Fit { low: sine(697.0 * 1.034, 0.0), ..good }));
         assert!(!of(Fit { high: Sine { amplitude: 1000.0, ..good.high }, ..good }));
         assert!(!of(Fit { residual: 8.0e6, ..good }));
-        assert!(!is_clean(&good, || (2000.0, 0.0), one));
+        // A voice: some rest, and a strong second harmonic in it.
+        assert!(!is_clean(&Fit { residual: 80_000.0, ..good }, || (2000.0, 0.0), one));
     }
 }

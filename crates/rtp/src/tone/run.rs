@@ -90,14 +90,19 @@ impl History {
     pub(crate) fn run(&self, row: usize, column: usize, since: i64) -> Option<Run> {
         let newest = self.newest() as i64;
         let mut amplitudes = [(0f32, 0f32); LOOK_BACK];
-        let mut depth = 0;
+        let (mut depth, mut largest, mut faint) = (0, (0f32, 0f32), 0);
         for (back, slot) in amplitudes.iter_mut().enumerate() {
             let block = newest - back as i64;
-            if block <= 0 || block * HOP as i64 <= since {
+            if block <= 0 || block * HOP as i64 <= since || faint > WEAK + 1 {
                 break;
             }
             *slot = self.pair(back, row, column);
             depth = back + 1;
+            if self.is_known(back) {
+                largest = (largest.0.max(slot.0), largest.1.max(slot.1));
+                let is_faint = slot.0 < 0.2 * largest.0 || slot.1 < 0.2 * largest.1;
+                faint = if is_faint { faint + 1 } else { 0 };
+            }
         }
         let known = |back: &usize| self.is_known(*back);
         let low = third((0..depth).filter(known).take(8).map(|i| amplitudes[i].0));

@@ -138,8 +138,7 @@ pub fn pauses(n: usize, from: f64, to: f64) -> Score {
         case.silence(r.int(400, 700) as usize);
         let random_phase = r.int(0, 1) == 0;
         for press in 0..2 {
-            let mut style = Style::default();
-            style.ramp = [0, 8, 16][r.int(0, 2) as usize];
+            let mut style = Style { ramp: [0, 8, 16][r.int(0, 2) as usize], ..Style::default() };
             if random_phase {
                 style = style.random_phases(r);
             }

@@ -8,6 +8,7 @@ pub mod sounds;
 pub mod voices;
 
 use passline_rtp::{Codec, Digit, Tone, ToneGenerator, detect_tones};
+use std::f64::consts::TAU;
 
 /// A small seeded generator (SplitMix64): the corpus is the same on every machine.
 #[derive(Clone)]
@@ -79,7 +80,7 @@ impl Default for Style {
 
 impl Style {
     pub fn random_phases(mut self, random: &mut Random) -> Self {
-        self.phases = (random.real(0.0, 6.28), random.real(0.0, 6.28));
+        self.phases = (random.real(0.0, TAU), random.real(0.0, TAU));
         self
     }
 
@@ -125,7 +126,7 @@ impl Case {
     pub fn add_sine(&mut self, hertz: f64, dbm0: f64, phase: f64) {
         let amplitude = amplitude(dbm0);
         for (n, s) in self.audio.iter_mut().enumerate() {
-            *s += amplitude * (std::f64::consts::TAU * hertz * n as f64 / 8000.0 + phase).sin();
+            *s += amplitude * (TAU * hertz * n as f64 / 8000.0 + phase).sin();
         }
     }
 
