@@ -68,6 +68,9 @@ fn program(library: &Library) -> Arc<Program> {
     Arc::new(load(&files, &Prompts(library)).expect("the test's flow"))
 }
 
+/// Streams of the one shard.
+const CAPACITY: u32 = 10_000;
+
 /// A running net.
 pub struct Side {
     pub handle: Handle,
@@ -94,6 +97,7 @@ pub async fn side(setup: Setup) -> Side {
     let config = NetConfig {
         sip_udp: vec![loopback],
         sip_tcp: if setup.tcp { vec![loopback] } else { Vec::new() },
+        shard_capacity: CAPACITY,
         ..NetConfig::default()
     };
     let library = library();
@@ -103,6 +107,7 @@ pub async fn side(setup: Setup) -> Side {
         let config = EngineConfig {
             sip,
             max_calls: setup.max_calls,
+            shard_capacity: CAPACITY,
             port_quarantine: Duration::ZERO,
             ..EngineConfig::default()
         };
@@ -129,15 +134,15 @@ impl Side {
         }));
     }
 
-    /// The next event, at the latest after twenty seconds. Queries (the line test writes to the audit log only) are
-    /// answered here.
+    /// The next event, at the latest after twenty seconds.
     pub async fn next(&mut self) -> NetEvent {
+        tokio::time::timeout(Duration::from_secs(20), self.wait()).await.expect("an event in time")
+    }
+
+    /// The next event. Queries (the line test writes to the audit log only) are answered here.
+    pub async fn wait(&mut self) -> NetEvent {
         loop {
-            let event = tokio::time::timeout(Duration::from_secs(20), self.events.recv())
-                .await
-                .expect("an event in time")
-                .expect("a running net");
-            match event {
+            match self.events.recv().await.expect("a running net") {
                 NetEvent::Ask { call, number, .. } => {
                     self.handle.send(Command::Answer { call, number, answer: Answer::Done });
                 }
