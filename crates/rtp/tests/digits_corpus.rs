@@ -62,6 +62,7 @@ fn goals_are_reached() {
     add("hole 10 to 100 ms", 0, 25, &|| lines::holes(2544 / part, 10.0, 100.0));
     add("double press, 50 to 150 ms", 2, 0, &|| lines::pauses(1408 / part, 50.0, 150.0));
     add("rolling digits", 0, 0, &|| lines::rolling(288));
+    add("fast dialling", 2, 0, &|| lines::fast(4000 / part));
     add("line faults", 0, 5, &|| lines::faults(3168 / part));
     add("codec chains", 5, 0, &|| lines::chains(2304 / part));
     add("barge-in", 25, 5, &|| {

@@ -226,16 +226,44 @@ fn tones_are_reported_within_60_ms_of_onset() {
     let line = line(&mut random, 30, None);
     let mut path = DigitPath::new(DigitConfig::default());
     let mut worst = 0;
+    let mut starts = line.starts.iter();
     for (i, frame) in line.audio.chunks_exact(160).enumerate() {
         let end = 160 * (i as u64 + 1);
         path.audio(MediaTime(end), 160 * i as u32, frame, FrameKind::Received);
         while let Some(output) = path.poll() {
             if let DigitOutput::Press(press) = output {
                 worst = worst.max(press.reported.0 - press.start.0);
+                // The anchor of media time is the end of the first frame.
+                let (start, _) = starts.next().expect("no more presses than there are");
+                let error = (press.start.0 as i64 - 160 - *start as i64).abs();
+                assert!(error <= 3 * 8, "starts {error} samples off");
             }
         }
     }
     assert!(worst <= 60 * 8, "{} ms", worst / 8);
+}
+
+#[test]
+fn a_long_tone_survives_long_losses() {
+    for seed in 0..seeds() / 6 {
+        let mut random = Random::new(seed + 1300);
+        let mut case = Case::default();
+        case.silence(1600);
+        let mut digits = Vec::new();
+        let mut lost = Vec::new();
+        for _ in 0..4 {
+            let (before, gap, after) = (random.int(4, 10), random.int(1, 10), random.int(4, 10));
+            let length = (before + gap + after) as usize * 160;
+            digits.push(random.digit());
+            let first = case.audio.len() / 160 + before as usize;
+            lost.extend(first..first + gap as usize);
+            case.press(digits[digits.len() - 1], length, &Style::default().random_phases(&mut random));
+            case.silence(1600);
+        }
+        case.silence(4000);
+        let told = run(frames(&case.coded(Codec::Pcmu), 77, |i| lost.contains(&i)));
+        assert_eq!(told.keys(), digits, "seed {seed}");
+    }
 }
 
 #[test]

@@ -112,7 +112,7 @@ pub(crate) fn continuity(tail: &Fit, head: &Fit, distance: f32) -> Continuity {
         if degrees > (6.0 * spread).max(25.0) {
             return Continuity::Broken;
         }
-        if degrees > (3.0 * spread).clamp(4.0, 9.0) {
+        if degrees > (3.0 * spread).clamp(3.0, 5.0) {
             verdict = Continuity::Unclear;
         }
     }

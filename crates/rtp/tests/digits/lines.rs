@@ -289,3 +289,23 @@ pub fn barge_in(n: usize, mut echo: impl FnMut(&mut Random, usize) -> Vec<f64>) 
         ulaw(case)
     })
 }
+
+/// The fastest dialling that must be understood: 40 ms tone, 40 ms pause, keys often repeated.
+pub fn fast(n: usize) -> Score {
+    each(80, n / 10, |r, _| {
+        let mut case = Case::default();
+        case.silence(500);
+        let mut digit = r.digit();
+        for _ in 0..10 {
+            if r.int(0, 1) == 0 {
+                digit = r.digit();
+            }
+            let style = Style { ramp: [0, 8][r.int(0, 1) as usize], ..Style::default() };
+            let (tone, pause) = (r.real(40.0, 50.0), r.real(40.0, 53.0));
+            case.press(digit, ms(tone), &style.random_phases(r));
+            case.silence(ms(pause));
+        }
+        case.silence(1200);
+        ulaw(case)
+    })
+}
