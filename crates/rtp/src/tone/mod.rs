@@ -5,6 +5,7 @@ mod detector;
 mod fit;
 mod judge;
 mod run;
+mod track;
 
 use crate::digit::{Digit, FrameKind};
 pub use detector::ToneDetector;
