@@ -34,7 +34,9 @@ pub fn read(mut file: impl Read) -> Result<(Vec<Frame>, bool), CaptureError> {
     file.read_to_end(&mut bytes).map_err(|e| CaptureError::Broken(e.to_string()))?;
     match bytes.get(..4) {
         Some([0x0a, 0x0d, 0x0d, 0x0a]) => read_pcapng(&bytes),
-        Some([0xa1, 0xb2, 0xc3 | 0x3c, 0xd4 | 0x4d] | [0xd4 | 0x4d, 0xc3 | 0x3c, 0xb2, 0xa1]) => read_pcap(&bytes),
+        Some([0xa1, 0xb2, 0xc3 | 0x3c, 0xd4 | 0x4d] | [0xd4 | 0x4d, 0xc3 | 0x3c, 0xb2, 0xa1]) => {
+            read_pcap(&bytes)
+        }
         _ => Err(CaptureError::NotACapture),
     }
 }
@@ -79,7 +81,9 @@ fn read_pcapng(bytes: &[u8]) -> Result<(Vec<Frame>, bool), CaptureError> {
                 frames.push(Frame { at: resolution.time(units), link: *link, bytes });
             }
             Block::Packet(packet) => {
-                let Some((link, resolution)) = interfaces.get(usize::from(packet.interface_id)) else { continue };
+                let Some((link, resolution)) = interfaces.get(usize::from(packet.interface_id)) else {
+                    continue;
+                };
                 let at = resolution.time(packet.timestamp);
                 frames.push(Frame { at, link: *link, bytes: packet.data.into_owned() });
             }
@@ -118,7 +122,8 @@ impl Resolution {
             if self.tsresol & 0x80 == 0 { 10u128.checked_pow(exponent) } else { 1u128.checked_shl(exponent) };
         let per_second = per_second.unwrap_or(u128::MAX).max(1);
         let nanos = u128::from(units) * 1_000_000_000 / per_second;
-        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)).saturating_add(Duration::from_secs(self.offset))
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+            .saturating_add(Duration::from_secs(self.offset))
     }
 }
 

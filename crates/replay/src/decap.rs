@@ -1,7 +1,7 @@
 //! From link-layer frames to UDP datagrams and TCP segments: VLAN, PPPoE, cooked captures, tunnels, IP fragments.
 use etherparse::{
     EtherType, LaxNetSlice, LaxSlicedPacket, SlicedPacket, TransportSlice,
-    defrag::{IpDefragPool, IpDefragPayloadVec},
+    defrag::{IpDefragPayloadVec, IpDefragPool},
 };
 use std::net::{IpAddr, SocketAddr};
 
@@ -198,7 +198,10 @@ mod tests {
 
     fn expect(carried: Option<Carried>) {
         let Some(Carried::Udp { from, to, payload }) = carried else { panic!("no datagram: {carried:?}") };
-        assert_eq!((from.to_string().as_str(), to.to_string().as_str()), ("192.0.2.1:5060", "192.0.2.2:5062"));
+        assert_eq!(
+            (from.to_string().as_str(), to.to_string().as_str()),
+            ("192.0.2.1:5060", "192.0.2.2:5062")
+        );
         assert_eq!(payload, b"OPTIONS");
     }
 

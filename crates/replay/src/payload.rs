@@ -76,16 +76,25 @@ impl Census {
 
     /// The payload type of the audio: the most frequent that is neither event nor comfort noise.
     fn audio_type(&self, event_type: Option<u8>, mapping: &Mapping) -> Option<u8> {
-        let audio = self.packets.iter().filter(|(pt, _)| Some(**pt) != event_type && mapping.name(**pt) != Some("CN"));
+        let audio = self
+            .packets
+            .iter()
+            .filter(|(pt, _)| Some(**pt) != event_type && mapping.name(**pt) != Some("CN"));
         audio.max_by_key(|(_, packets)| **packets).map(|(pt, _)| *pt)
     }
 
     /// Settings for the engine's stream, and the codec's name for the report.
-    pub fn settle(&self, mapping: &Mapping, event_pt: Option<u8>, codec: Option<Codec>) -> (StreamConfig, Option<String>) {
+    pub fn settle(
+        &self,
+        mapping: &Mapping,
+        event_pt: Option<u8>,
+        codec: Option<Codec>,
+    ) -> (StreamConfig, Option<String>) {
         let told = mapping.event_types().max_by_key(|pt| self.packets.get(pt).copied().unwrap_or(0));
         let event_type = told.or(event_pt).or_else(|| self.guessed_event_type());
         let audio_type = self.audio_type(event_type, mapping);
-        let known = |name: &str| passline_rtp::CODECS.iter().find(|info| info.name.eq_ignore_ascii_case(name));
+        let known =
+            |name: &str| passline_rtp::CODECS.iter().find(|info| info.name.eq_ignore_ascii_case(name));
         let told = audio_type.and_then(|pt| mapping.name(pt)).map(str::to_owned);
         let by_name = told.as_deref().and_then(known).map(|info| info.codec);
         // The user's word counts where nothing in the capture says otherwise.
@@ -128,7 +137,9 @@ mod tests {
         let mut census = Census::default();
         census.count(100, &[0xd5; 160]);
         census.count(101, &[5, 10, 0, 160]);
-        let mapping = |text: &[(u8, &str)]| Mapping { names: text.iter().map(|(pt, n)| (*pt, (*n).to_owned())).collect() };
+        let mapping = |text: &[(u8, &str)]| Mapping {
+            names: text.iter().map(|(pt, n)| (*pt, (*n).to_owned())).collect(),
+        };
         let (config, name) = census.settle(&mapping(&[(100, "pcma"), (101, "telephone-event")]), None, None);
         assert_eq!((config.codec, config.payload_type, name.as_deref()), (Codec::Pcma, 100, Some("PCMA")));
         let (config, name) = census.settle(&Mapping::default(), None, Some(Codec::Pcma));

@@ -142,7 +142,8 @@ pub fn replay(epoch: Instant, frames: &[Frame], options: &Options) -> Report {
         .into_iter()
         .map(|candidate| {
             let zero = instant(candidate.packets[0].at);
-            let (config, codec) = candidate.census.settle(&Mapping::default(), options.event_pt, options.codec);
+            let (config, codec) =
+                candidate.census.settle(&Mapping::default(), options.event_pt, options.codec);
             stream_report(candidate, zero, config, codec, &[], &instant)
         })
         .collect();
@@ -169,8 +170,9 @@ fn separate(frames: &[Frame]) -> (Watch, Vec<Datagram>) {
                 }
             }
             Some(Carried::Tcp { from, to, sequence, syn, payload }) => {
-                let (reassembly, framer) =
-                    connections.entry((from, to)).or_insert_with(|| (Reassembly::default(), Framer::new(65_535, 256)));
+                let (reassembly, framer) = connections
+                    .entry((from, to))
+                    .or_insert_with(|| (Reassembly::default(), Framer::new(65_535, 256)));
                 if syn {
                     *framer = Framer::new(65_535, 256);
                 }
@@ -212,7 +214,8 @@ fn call_report(
         let mapping = own.cloned().unwrap_or_default();
         let (config, codec) = candidate.census.settle(&mapping, options.event_pt, options.codec);
         // A press by INFO and in the same side's RTP is one press: both go through one digit path.
-        let (same_side, others): (Vec<_>, Vec<_>) = info.into_iter().partition(|digit| digit.from == candidate.from.ip());
+        let (same_side, others): (Vec<_>, Vec<_>) =
+            info.into_iter().partition(|digit| digit.from == candidate.from.ip());
         info = others;
         let same_side: Vec<_> =
             same_side.into_iter().map(|digit| (instant(digit.at), digit.digit, digit.duration_ms)).collect();

@@ -52,7 +52,13 @@ impl Counts {
 impl From<Statistics> for Counts {
     fn from(s: Statistics) -> Self {
         let jitter_ms = (s.jitter_ms * 1000.0).round() / 1000.0;
-        Self { packets: s.received, lost: s.lost, duplicated: s.duplicated, reordered: s.reordered, jitter_ms }
+        Self {
+            packets: s.received,
+            lost: s.lost,
+            duplicated: s.duplicated,
+            reordered: s.reordered,
+            jitter_ms,
+        }
     }
 }
 

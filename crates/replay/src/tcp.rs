@@ -41,7 +41,9 @@ impl Reassembly {
 
     fn drain(&mut self, ready: &mut Vec<u8>) {
         while let Some(next) = self.next {
-            let Some(start) = self.waiting.keys().copied().find(|start| (start.wrapping_sub(next) as i32) <= 0) else {
+            let Some(start) =
+                self.waiting.keys().copied().find(|start| (start.wrapping_sub(next) as i32) <= 0)
+            else {
                 return;
             };
             let segment = self.waiting.remove(&start).unwrap_or_default();

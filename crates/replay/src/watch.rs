@@ -135,9 +135,12 @@ impl Call {
 
     fn note_info(&mut self, at: Duration, from: IpAddr, message: &Message<'_>, cseq: &str) {
         let Some(content_type) = message.text(Name::ContentType) else { return };
-        let Some((digit, duration_ms)) = passline_engine::parse_info(&content_type, message.body) else { return };
+        let Some((digit, duration_ms)) = passline_engine::parse_info(&content_type, message.body) else {
+            return;
+        };
         let sender = message.text(Name::From).unwrap_or_default();
-        let tag = Address::parse(&sender).ok().and_then(|from| from.tag().map(str::to_owned)).unwrap_or_default();
+        let tag =
+            Address::parse(&sender).ok().and_then(|from| from.tag().map(str::to_owned)).unwrap_or_default();
         if self.seen_info.insert((tag, cseq.to_owned())) {
             self.info.push(InfoDigit { at, from, digit, duration_ms });
         }

@@ -55,7 +55,8 @@ impl Assets {
             }
         };
         let mut files = BTreeMap::new();
-        collect(&folder, &folder, &mut files).map_err(|e| Failure::input(format!("{}: {e}", folder.display())))?;
+        collect(&folder, &folder, &mut files)
+            .map_err(|e| Failure::input(format!("{}: {e}", folder.display())))?;
         Ok(Self { origin: folder.display().to_string(), files })
     }
 
@@ -65,7 +66,11 @@ impl Assets {
     }
 }
 
-fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<String, Cow<'static, [u8]>>) -> std::io::Result<()> {
+fn collect(
+    root: &Path,
+    folder: &Path,
+    files: &mut BTreeMap<String, Cow<'static, [u8]>>,
+) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 /// Places the call, reports, and fails if it was not answered or the script was not carried out to its end.
 pub async fn run(config: &Config, args: CallArgs) -> Result<(), Failure> {
     let words = script::parse(&read_script(&args.keys)?).map_err(Failure::input)?;
-    let content = Content::load(config)?;
+    let content = Content::load(config, &[])?;
     let address = match args.from_address {
         Some(address) => address,
         None => source_address(&args.uri)?,
@@ -58,7 +58,8 @@ fn read_script(keys: &str) -> Result<Zeroizing<String>, Failure> {
 /// The address from which the system would send to this destination.
 fn source_address(uri: &str) -> Result<IpAddr, Failure> {
     let parsed = passline_sip::message::Uri::parse(uri);
-    let parsed = parsed.ok_or_else(|| Failure::input(format!("`{uri}` is no SIP URI; write e.g. sip:5000@192.0.2.1")))?;
+    let parsed = parsed
+        .ok_or_else(|| Failure::input(format!("`{uri}` is no SIP URI; write e.g. sip:5000@192.0.2.1")))?;
     let destination = match parsed.socket_addr() {
         Some(address) => address,
         None => {
@@ -115,7 +116,11 @@ fn print(args: &CallArgs, outcome: &Outcome) {
         println!("not answered: {}", outcome.cause);
         return;
     };
-    println!("answered with {codec}, {:.1} s, {} keys pressed", outcome.talked.as_secs_f32(), outcome.pressed);
+    println!(
+        "answered with {codec}, {:.1} s, {} keys pressed",
+        outcome.talked.as_secs_f32(),
+        outcome.pressed
+    );
     for prompt in outcome.ear.iter().flat_map(|ear| &ear.prompts) {
         let cut = if prompt.complete { "" } else { " (cut off)" };
         println!("{:>8.2} s  {}/{}{cut}", prompt.at_ms as f64 / 1000.0, prompt.language, name(args, prompt));

@@ -49,7 +49,8 @@ pub enum Command {
   passline check --config passline.yaml")]
     Check,
     /// Place a call with a script of keys, and report what was heard.
-    #[command(after_help = "A script is a list of words, carried out one after another once the call is answered:
+    #[command(
+        after_help = "A script is a list of words, carried out one after another once the call is answered:
   40711#          presses these keys, one after another (0-9 * # A-D)
   p500            pauses 500 ms
   hear:PROMPT     waits until this prompt was heard (where the other side is Passline)
@@ -59,7 +60,8 @@ A script with secret keys in it is read from a file (--keys @FILE) or from stand
 
 Examples:
   passline call sip:5001@127.0.0.1 --keys 'p1000 123# quiet:3000 hangup'
-  passline call sip:5000@127.0.0.1 --keys @reset.keys --record heard.wav --json")]
+  passline call sip:5000@127.0.0.1 --keys @reset.keys --record heard.wav --json"
+    )]
     Call(CallArgs),
     /// Show the calls of the past.
     #[command(after_help = "Examples:
@@ -67,12 +69,14 @@ Examples:
   passline calls --json | jq .outcome")]
     Calls(CallsArgs),
     /// Run the calls of a capture through the media engine in virtual time.
-    #[command(after_help = "One JSON line per call, and one per RTP stream that belongs to no call. Times are in ms since the first packet
+    #[command(
+        after_help = "One JSON line per call, and one per RTP stream that belongs to no call. Times are in ms since the first packet
 of the call (its INVITE) or of the stream.
 
 Examples:
   passline replay trace.pcap --json
-  passline replay rtp-only.pcapng --digits --codec pcma --event-pt 96")]
+  passline replay rtp-only.pcapng --digits --codec pcma --event-pt 96"
+    )]
     Replay(ReplayArgs),
     /// Find the DTMF digits in a WAV file.
     #[command(after_help = "Examples:

@@ -159,11 +159,15 @@ impl FromStr for Listen {
         let (transport, address) = match text.split_once(':') {
             Some(("udp", address)) => (Transport::Udp, address),
             Some(("tcp", address)) => (Transport::Tcp, address),
-            _ => return Err(format!("`{text}` names no transport; write udp:ADDRESS:PORT or tcp:ADDRESS:PORT")),
+            _ => {
+                return Err(format!(
+                    "`{text}` names no transport; write udp:ADDRESS:PORT or tcp:ADDRESS:PORT"
+                ));
+            }
         };
-        let address = address
-            .parse()
-            .map_err(|_| format!("`{address}` is no address with port; write e.g. udp:192.0.2.1:5060 or udp:[::1]:5060"))?;
+        let address = address.parse().map_err(|_| {
+            format!("`{address}` is no address with port; write e.g. udp:192.0.2.1:5060 or udp:[::1]:5060")
+        })?;
         Ok(Self { transport, address })
     }
 }
@@ -186,10 +190,14 @@ pub struct Ports {
 impl<'de> Deserialize<'de> for Ports {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let range = text.split_once('-').and_then(|(first, last)| Some((first.trim().parse().ok()?, last.trim().parse().ok()?)));
+        let range = text
+            .split_once('-')
+            .and_then(|(first, last)| Some((first.trim().parse().ok()?, last.trim().parse().ok()?)));
         match range {
             Some((first, last)) if first >= 1024 && last > first => Ok(Self { first, last }),
-            _ => Err(D::Error::custom(format!("`{text}` is no range of ports; write FIRST-LAST, from 1024 on, e.g. 16384-32767"))),
+            _ => Err(D::Error::custom(format!(
+                "`{text}` is no range of ports; write FIRST-LAST, from 1024 on, e.g. 16384-32767"
+            ))),
         }
     }
 }
@@ -226,7 +234,9 @@ impl Config {
             format!("{file}{place}: {}", strip_location(&e.to_string()))
         })?;
         if config.sip.listen.is_empty() {
-            return Err(format!("{file}: sip.listen is empty, so nobody could call; name at least one udp:ADDRESS:PORT"));
+            return Err(format!(
+                "{file}: sip.listen is empty, so nobody could call; name at least one udp:ADDRESS:PORT"
+            ));
         }
         if config.sip.dscp > 63 || config.rtp.dscp > 63 {
             return Err(format!("{file}: a DSCP is a number from 0 to 63 (CS3 = 24, EF = 46)"));
@@ -314,7 +324,10 @@ mod tests {
     #[test]
     fn only_public_listeners_without_a_list_are_warned_of() {
         let warned = |listen: &str, allow: &str| {
-            !Config::parse(&format!("sip: {{ listen: [\"{listen}\"], allow: [{allow}] }}"), "f").unwrap().warnings().is_empty()
+            !Config::parse(&format!("sip: {{ listen: [\"{listen}\"], allow: [{allow}] }}"), "f")
+                .unwrap()
+                .warnings()
+                .is_empty()
         };
         assert!(warned("udp:0.0.0.0:5060", ""));
         assert!(warned("udp:203.0.113.9:5060", ""));

@@ -5,7 +5,7 @@ use crate::{
     exit::Failure,
 };
 use passline_flow::{Program, PromptCheck};
-use passline_identity::TargetId;
+use passline_identity::{QuestionId, TargetId};
 use passline_prompt::{LanguageSource, Library, LibraryError, Severity, phrase::PromptId};
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
@@ -22,8 +22,8 @@ pub struct Content {
 }
 
 impl Content {
-    /// Loads everything; all faults at once.
-    pub fn load(config: &Config) -> Result<Self, Failure> {
+    /// Loads everything; all faults at once. `questions` are those that somebody has enrolled.
+    pub fn load(config: &Config, questions: &[QuestionId]) -> Result<Self, Failure> {
         let (library, prompts, mut faults) = load_library(config)?;
         let (errors, warnings): (Vec<_>, Vec<_>) =
             faults.drain(..).partition(|fault| fault.severity == Severity::Error);
@@ -32,7 +32,7 @@ impl Content {
         let warnings: Vec<_> = warnings.into_iter().map(in_folder).collect();
         let flows = Assets::flows(config)?;
         let Some(library) = library else { return Err(Failure::Input(errors)) };
-        let check = Known { library: &library, config };
+        let check = Known { library: &library, config, questions };
         match passline_flow::load(&flow_files(&flows), &check) {
             Ok(program) if errors.is_empty() => Ok(Self {
                 library: Arc::new(library),
@@ -51,7 +51,10 @@ impl Content {
     /// Per language the words of generated passwords.
     pub fn words(&self) -> BTreeMap<String, Vec<String>> {
         let languages = self.library.languages();
-        languages.iter().map(|language| (language.to_string(), self.library.words(language).to_vec())).collect()
+        languages
+            .iter()
+            .map(|language| (language.to_string(), self.library.words(language).to_vec()))
+            .collect()
     }
 }
 
@@ -75,9 +78,12 @@ pub fn sources(config: &Config, prompts: &Assets) -> Vec<LanguageSource> {
             languages.entry(language).or_default().push((file.to_owned(), bytes.clone()));
         }
     }
-    let rank = |code: &str| config.languages.iter().position(|language| language == code).unwrap_or(usize::MAX);
+    let rank =
+        |code: &str| config.languages.iter().position(|language| language == code).unwrap_or(usize::MAX);
     let mut languages: Vec<_> = languages.into_iter().collect();
-    languages.sort_by_key(|(code, _)| if *code == "en" && config.languages.is_empty() { 0 } else { rank(code).max(1) });
+    languages.sort_by_key(
+        |(code, _)| if *code == "en" && config.languages.is_empty() { 0 } else { rank(code).max(1) },
+    );
     languages.into_iter().map(|(code, files)| LanguageSource::from_files(code, files)).collect()
 }
 
@@ -94,6 +100,7 @@ fn flow_files(flows: &Assets) -> Vec<(String, String)> {
 struct Known<'a> {
     library: &'a Library,
     config: &'a Config,
+    questions: &'a [QuestionId],
 }
 
 impl PromptCheck for Known<'_> {
@@ -109,5 +116,9 @@ impl PromptCheck for Known<'_> {
         let embedded = self.config.identity.embedded_targets.iter().map(|id| TargetId(id.clone()));
         let others = self.config.targets.iter().map(|Target::Ldap(ldap)| TargetId(ldap.id.clone()));
         embedded.chain(others).collect()
+    }
+
+    fn questions(&self) -> Vec<QuestionId> {
+        self.questions.to_vec()
     }
 }

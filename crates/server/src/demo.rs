@@ -5,7 +5,7 @@ use crate::{
     config::{Config, Listen, Transport},
     desk,
     exit::Failure,
-    node::{Node, Seen},
+    node::Node,
     serve, wav,
 };
 use passline_connectors::DemoUser;
@@ -20,7 +20,7 @@ use std::{
 };
 
 /// The demo must be over by then, whatever happens.
-const LONGEST: Duration = Duration::from_secs(120);
+const LONGEST: Duration = Duration::from_secs(180);
 
 /// Runs the mini-PBX with a fresh store, calls it, and proves what the call did.
 pub async fn run(config: &Config, args: &DemoArgs) -> Result<(), Failure> {
@@ -56,8 +56,8 @@ async fn demonstrate(config: &Config, args: &DemoArgs) -> Result<(), Failure> {
         max: LONGEST,
     };
     let line = Line::open(address.ip(), &content, 33000..=39999).await?;
-    let mut patience = Patience { start, user: &user, asked: None };
-    let outcome = line.call(&dial, Vec::new(), &content, &mut patience).await;
+    let mut caller = Caller { start, user: &user, answered: None, word_heard: false, digits_heard: 0 };
+    let outcome = line.call(&dial, Vec::new(), &content, &mut caller).await;
     handle.send(Command::Drain);
     let _ = running.await;
 
@@ -80,9 +80,12 @@ async fn demonstrate(config: &Config, args: &DemoArgs) -> Result<(), Failure> {
     };
     let mut good = true;
     for target in desk::targets(config, &store)? {
-        let Some(account) = user.accounts.iter().find(|account| account.target == target.id().0) else { continue };
+        let Some(account) = user.accounts.iter().find(|account| account.target == target.id().0) else {
+            continue;
+        };
         let id = AccountId(account.account.to_owned());
-        let binds = async |password: &Secret| target.check_password(&id, password).await.map_err(Failure::machine);
+        let binds =
+            async |password: &Secret| target.check_password(&id, password).await.map_err(Failure::machine);
         let (old_binds, new_binds) = (binds(&Secret::new(account.old_password)).await?, binds(&new).await?);
         let word = |binds| if binds { "binds" } else { "does not bind" };
         println!(
@@ -124,9 +127,8 @@ fn line(start: Instant, what: std::fmt::Arguments<'_>) {
     println!("{:>7.2}  {what}", start.elapsed().as_secs_f32());
 }
 
-fn show(start: Instant, seen: Seen) {
-    let Seen::Trace(Trace { what, .. }) = seen else { return };
-    match what {
+fn show(start: Instant, seen: Trace) {
+    match seen.what {
         TraceKind::SipIn { first_line, .. } => line(start, format_args!("sip  → {first_line}")),
         TraceKind::SipOut { first_line, .. } => line(start, format_args!("sip  ← {first_line}")),
         TraceKind::Spoken { language, log } => line(start, format_args!("says   [{language}] {log}")),
@@ -138,18 +140,27 @@ fn show(start: Instant, seen: Seen) {
     }
 }
 
-/// The demo caller: knows ID, PIN and answers, and does what the voice says.
-struct Patience<'a> {
+/// The demo caller: knows ID, PIN and answers, does what the voice says, and is in a hurry.
+struct Caller<'a> {
     start: Instant,
     user: &'a DemoUser,
     /// The prompt that was answered last; the same prompt is answered again only after another one.
-    asked: Option<String>,
+    answered: Option<String>,
+    /// The part of the password that is being said was heard as a word and not yet spelled.
+    word_heard: bool,
+    /// Digits heard of the part that is being said.
+    digits_heard: u8,
 }
 
-impl Patience<'_> {
+impl Caller<'_> {
     fn reply(&self, prompt: &str, transcript: &Transcript) -> Option<String> {
         if let Some(question) = prompt.strip_prefix("question_") {
-            return self.user.answers.iter().find(|(id, _)| *id == question).map(|(_, answer)| (*answer).to_owned());
+            return self
+                .user
+                .answers
+                .iter()
+                .find(|(id, _)| *id == question)
+                .map(|(_, answer)| (*answer).to_owned());
         }
         Some(match prompt {
             "language_menu" => "1".into(),
@@ -157,26 +168,54 @@ impl Patience<'_> {
             "enter_your_pin" => format!("{}#", self.user.pin),
             "what_do_you_need" => "1".into(),
             "choose_systems" => "9".into(),
-            "press_1_when_ready" => "1".into(),
-            "again_or_done" | "that_was_all" => "#".into(),
+            "password_keys" => "1".into(),
+            "that_was_all" => "#".into(),
             "key_two_digits" => transcript.password()?.digits().expose().to_owned(),
-            "reset_another" | "anything_else" => "2".into(),
+            "digits_right" => "1".into(),
+            "reset_another" => "2".into(),
             _ => return None,
         })
     }
+
+    /// A caller who has heard a word and its first letter, or both digits, need not hear the rest of it spelled.
+    fn knows_part(&mut self, heard: &Heard) -> bool {
+        if !heard.complete {
+            return false;
+        }
+        let clip = heard.name();
+        if clip.starts_with("digit_") {
+            self.digits_heard += 1;
+            return self.digits_heard == 2;
+        }
+        self.digits_heard = 0;
+        self.word_heard |= clip.starts_with("word_");
+        self.word_heard && clip.starts_with("code_") && std::mem::take(&mut self.word_heard)
+    }
 }
 
-impl Brain for Patience<'_> {
+impl Brain for Caller<'_> {
     fn hear(&mut self, heard: &Heard, transcript: &mut Transcript) -> Vec<Word> {
         let prompt = heard.log_name().to_owned();
-        // The language menu is said in each language; the caller wants the first.
-        if self.asked.as_ref() == Some(&prompt) || (prompt == "language_menu" && heard.language() != "en") {
-            return Vec::new();
-        }
-        let Some(keys) = self.reply(&prompt, transcript) else { return Vec::new() };
+        let keys = if self.knows_part(heard) {
+            Some("1".to_owned())
+        } else if self.answered.as_ref() == Some(&prompt)
+            || (prompt == "language_menu" && heard.language() != "en")
+        {
+            // The language menu is said in each language; the caller wants the first.
+            None
+        } else {
+            let keys = self.reply(&prompt, transcript);
+            if keys.is_some() {
+                self.answered = Some(prompt.clone());
+            }
+            keys
+        };
+        let Some(keys) = keys else { return Vec::new() };
         line(self.start, format_args!("caller hears {prompt} and presses {} key(s)", keys.len()));
-        self.asked = Some(prompt);
         // A person needs a moment before the first key.
-        vec![Word::Pause(Duration::from_millis(300)), Word::Keys(keys.chars().filter_map(Digit::from_char).collect())]
+        vec![
+            Word::Pause(Duration::from_millis(200)),
+            Word::Keys(keys.chars().filter_map(Digit::from_char).collect()),
+        ]
     }
 }

@@ -6,9 +6,13 @@ use crate::{
 use passline_connectors::{
     Authority, DemoUser, EmbeddedConnector, EmbeddedDirectory, LdapConnector, Store, StoreOptions, seed_demo,
 };
-use passline_identity::{Connector, TargetId};
+use passline_identity::{Connector, QuestionId, TargetId};
 use rand_chacha::ChaCha20Rng;
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
 /// The database's path for this configuration.
 pub fn database(config: &Config) -> PathBuf {
@@ -19,7 +23,10 @@ pub fn database(config: &Config) -> PathBuf {
 pub fn open_store(config: &Config) -> Result<Store, Failure> {
     let data = config.data();
     std::fs::create_dir_all(&data).map_err(|e| {
-        Failure::machine(format!("{}: cannot be made: {e}; set `data` in the configuration to a folder of yours", data.display()))
+        Failure::machine(format!(
+            "{}: cannot be made: {e}; set `data` in the configuration to a folder of yours",
+            data.display()
+        ))
     })?;
     let options = StoreOptions { hashes_at_once: config.identity.hashes_at_once, ..StoreOptions::default() };
     let path = database(config);
@@ -29,6 +36,13 @@ pub fn open_store(config: &Config) -> Result<Store, Failure> {
 /// Adds the demo people to a store that has nobody yet; those that are there with their demo secrets are returned.
 pub async fn seed(store: &Store) -> Result<Vec<DemoUser>, Failure> {
     seed_demo(store).await.map_err(Failure::machine)
+}
+
+/// Every question that somebody has enrolled.
+pub async fn questions(store: &Store) -> Result<Vec<QuestionId>, Failure> {
+    let users = store.users().await.map_err(Failure::machine)?;
+    let questions: BTreeSet<_> = users.into_iter().flat_map(|user| user.questions).collect();
+    Ok(questions.into_iter().collect())
 }
 
 /// Every target that the configuration names.

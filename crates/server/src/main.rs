@@ -56,12 +56,13 @@ fn run(cli: Cli) -> Result<(), Failure> {
     let serving = matches!(command, Command::Serve);
     start_log(&config, serving)?;
     harden::raise_file_limit();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::machine)?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::machine)?;
     runtime.block_on(async {
         match command {
             Command::Serve => serve::run(&config, file.is_none()).await,
             Command::Demo(args) => demo::run(&config, &args).await,
-            Command::Check => check::run(&config, file),
+            Command::Check => check::run(&config, file).await,
             Command::Call(args) => call::run(&config, args).await,
             Command::Calls(args) => calls::run(&config, &args).await,
             Command::Audit(args) => calls::audit(&config, &args).await,

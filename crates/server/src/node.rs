@@ -28,25 +28,20 @@ pub struct Node {
     events: mpsc::Receiver<NetEvent>,
 }
 
-/// What a watcher may want to see of a running node.
-pub enum Seen {
-    /// A step of a call, secrets masked; only where tracing is on.
-    Trace(Trace),
-    /// A call came in: its name, the caller, the number.
-    Started(String, String, String),
-    /// A call is over.
-    Ended(CallRecord),
-}
-
 impl Node {
     /// Starts everything; `demo` seeds the demo people, `trace` lets `run` tell each step.
     pub async fn start(config: &Config, demo: bool, trace: bool) -> Result<Self, Failure> {
-        let content = Arc::new(Content::load(config)?);
         let store = desk::open_store(config)?;
         let demo = if demo { desk::seed(&store).await? } else { Vec::new() };
+        let content = Arc::new(Content::load(config, &desk::questions(&store).await?)?);
         let authority = desk::authority(config, &store, content.words(), entropy::rng())?;
         for event in authority.recover().await {
-            tracing::warn!(event = event.event, login = event.login, result = event.result, "finished what a crash had left");
+            tracing::warn!(
+                event = event.event,
+                login = event.login,
+                result = event.result,
+                "finished what a crash had left"
+            );
         }
         let engine = engine_config(config, trace);
         let net = net_config(config, &engine);
@@ -62,8 +57,8 @@ impl Node {
         Ok(Self { handle, store, content, demo, authority, events })
     }
 
-    /// Serves until [`Command::Stop`] was carried out.
-    pub async fn run(mut self, mut seen: impl FnMut(Seen)) {
+    /// Serves until [`Command::Stop`] was carried out; `seen` gets each step of the calls, secrets masked, where tracing is on.
+    pub async fn run(mut self, mut seen: impl FnMut(Trace)) {
         while let Some(event) = self.events.recv().await {
             match event {
                 NetEvent::Ask { call, caller, number, query } => {
@@ -76,7 +71,6 @@ impl Node {
                 }
                 NetEvent::CallStarted { call, from, to } => {
                     tracing::info!(call = %call, from = mask_number(&from), to, "call");
-                    seen(Seen::Started(call.0, from, to));
                 }
                 NetEvent::Record { record, start, end } => {
                     self.authority.call_ended(&record.call).await;
@@ -93,16 +87,17 @@ impl Node {
                     if let Err(error) = self.store.add_call(&record).await {
                         tracing::error!(call = record.call, %error, "the call record could not be kept");
                     }
-                    seen(Seen::Ended(record));
                 }
-                NetEvent::Trace(trace) => seen(Seen::Trace(trace)),
+                NetEvent::Trace(trace) => seen(trace),
                 NetEvent::Drained => self.handle.send(Command::Stop),
                 NetEvent::Stopped => break,
                 NetEvent::Leg { .. } | NetEvent::Heard { .. } => {}
             }
         }
         if !self.authority.settle(Duration::from_secs(10)).await {
-            tracing::warn!("some passwords that nobody heard are not yet made invalid; the next start goes on with it");
+            tracing::warn!(
+                "some passwords that nobody heard are not yet made invalid; the next start goes on with it"
+            );
         }
     }
 }
@@ -120,7 +115,12 @@ fn engine_config(config: &Config, trace: bool) -> EngineConfig {
 
 fn net_config(config: &Config, engine: &EngineConfig) -> NetConfig {
     let listeners = |transport| {
-        config.sip.listen.iter().filter(move |listen| listen.transport == transport).map(|listen| listen.address)
+        config
+            .sip
+            .listen
+            .iter()
+            .filter(move |listen| listen.transport == transport)
+            .map(|listen| listen.address)
     };
     NetConfig {
         sip_udp: listeners(Transport::Udp).collect(),
@@ -135,7 +135,8 @@ fn net_config(config: &Config, engine: &EngineConfig) -> NetConfig {
 }
 
 fn keep(record: &passline_engine::CallRecord, start: SystemTime, end: SystemTime) -> CallRecord {
-    let utc = |time: SystemTime| jiff::Timestamp::try_from(time).map(|time| time.to_string()).unwrap_or_default();
+    let utc =
+        |time: SystemTime| jiff::Timestamp::try_from(time).map(|time| time.to_string()).unwrap_or_default();
     let statistics = record.statistics.unwrap_or_default();
     CallRecord {
         start: utc(start),

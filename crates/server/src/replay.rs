@@ -25,12 +25,17 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
     if report.calls.is_empty() && report.streams.is_empty() {
         eprintln!("{name}: no call and no RTP stream in {} frames", frames.len());
     }
-    if args.digits { print_digits(&report) } else { print_json(&report) }
+    if args.digits {
+        print_digits(&report)
+    } else {
+        print_json(&report)
+    }
     Ok(())
 }
 
 fn print_digits(report: &Report) {
-    let line = |digits: &[HeardDigit]| println!("{}", digits.iter().map(|digit| digit.digit).collect::<String>());
+    let line =
+        |digits: &[HeardDigit]| println!("{}", digits.iter().map(|digit| digit.digit).collect::<String>());
     for call in &report.calls {
         line(&call.digits);
     }

@@ -28,8 +28,11 @@ pub fn all(arg: &SecretArg, prompt: &str) -> Result<Secret, Failure> {
     let mut text = Zeroizing::new(String::new());
     match &arg.file {
         Some(path) => {
-            let file = std::fs::File::open(path).map_err(|e| Failure::input(format!("{}: {e}", path.display())))?;
-            file.take(MAX).read_to_string(&mut text).map_err(|e| Failure::input(format!("{}: {e}", path.display())))?;
+            let file =
+                std::fs::File::open(path).map_err(|e| Failure::input(format!("{}: {e}", path.display())))?;
+            file.take(MAX)
+                .read_to_string(&mut text)
+                .map_err(|e| Failure::input(format!("{}: {e}", path.display())))?;
         }
         None => {
             if std::io::stdin().is_terminal() {

@@ -29,7 +29,9 @@ pub async fn run(config: &Config, embedded: bool) -> Result<(), Failure> {
 }
 
 async fn end_on_signal(handle: Handle) {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         return;
     };
     let either = async || {
@@ -40,7 +42,10 @@ async fn end_on_signal(handle: Handle) {
     };
     let mut either = either;
     either().await;
-    tracing::info!("no new calls; running ones may finish within {} s, a second signal ends them", PATIENCE.as_secs());
+    tracing::info!(
+        "no new calls; running ones may finish within {} s, a second signal ends them",
+        PATIENCE.as_secs()
+    );
     handle.send(Command::Drain);
     let _ = tokio::time::timeout(PATIENCE, either()).await;
     handle.send(Command::HangUpAll);
@@ -70,6 +75,13 @@ fn print_banner(config: &Config, node: &Node) {
 /// The first demo user's secrets; they stand in the README too.
 pub fn print_demo(demo: &[DemoUser]) {
     let Some(user) = demo.first() else { return };
-    let answers: Vec<_> = user.answers.iter().map(|(question, answer)| format!("{question} {answer}")).collect();
-    println!("  Demo   {}: ID {}, PIN {}, answers: {}", user.login, user.employee_id, user.pin, answers.join(", "));
+    let answers: Vec<_> =
+        user.answers.iter().map(|(question, answer)| format!("{question} {answer}")).collect();
+    println!(
+        "  Demo   {}: ID {}, PIN {}, answers: {}",
+        user.login,
+        user.employee_id,
+        user.pin,
+        answers.join(", ")
+    );
 }

@@ -24,7 +24,8 @@ pub async fn run(config: &Config, command: UserCommand) -> Result<(), Failure> {
                 if json {
                     println!("{}", serde_json::to_string(&user).map_err(Failure::machine)?);
                 } else {
-                    let targets: Vec<_> = user.accounts.iter().map(|account| account.target.0.as_str()).collect();
+                    let targets: Vec<_> =
+                        user.accounts.iter().map(|account| account.target.0.as_str()).collect();
                     println!("{:<16} {:<10} {}", user.login, user.employee_id, targets.join(" "));
                 }
             }
@@ -75,7 +76,8 @@ async fn check_password(
     let account = account.ok_or_else(|| Failure::input(format!("{login} has no account on `{target}`")))?;
     let connectors = desk::targets(config, store)?;
     let connector = connectors.iter().find(|connector| connector.id().0 == target);
-    let connector = connector.ok_or_else(|| Failure::input(format!("no target `{target}` in the configuration")))?;
+    let connector =
+        connector.ok_or_else(|| Failure::input(format!("no target `{target}` in the configuration")))?;
     let binds = connector.check_password(&AccountId(account.account.clone()), password).await;
     if binds.map_err(|fault| Failure::machine(format!("{target}: {fault}")))? {
         println!("the password binds");

@@ -20,8 +20,10 @@ pub fn read_8k(path: &Path) -> Result<Vec<i16>, Failure> {
         }
     };
     let interleaved = interleaved.map_err(|e| fault(format!("is cut short or damaged: {e}")))?;
-    let mono: Vec<f32> = interleaved.chunks_exact(channels).map(|frame| frame.iter().sum::<f32>() / channels as f32).collect();
-    let at_8k = if spec.sample_rate == 8000 { mono } else { resample(&mono, spec.sample_rate).map_err(fault)? };
+    let mono: Vec<f32> =
+        interleaved.chunks_exact(channels).map(|frame| frame.iter().sum::<f32>() / channels as f32).collect();
+    let at_8k =
+        if spec.sample_rate == 8000 { mono } else { resample(&mono, spec.sample_rate).map_err(fault)? };
     Ok(at_8k.into_iter().map(|sample| (sample * 32768.0).round().clamp(-32768.0, 32767.0) as i16).collect())
 }
 
@@ -29,7 +31,8 @@ fn resample(mono: &[f32], rate: u32) -> Result<Vec<f32>, String> {
     if rate < 1000 || rate > 768_000 {
         return Err(format!("has a sample rate of {rate} Hz; 1 kHz to 768 kHz can be read"));
     }
-    let mut resampler = Fft::<f32>::new(rate as usize, 8000, 1024, 1, FixedSync::Both).map_err(|e| e.to_string())?;
+    let mut resampler =
+        Fft::<f32>::new(rate as usize, 8000, 1024, 1, FixedSync::Both).map_err(|e| e.to_string())?;
     let wanted = (mono.len() as u64 * 8000 / u64::from(rate)) as usize;
     let mut out = vec![0.0; resampler.process_all_needed_output_len(mono.len())];
     let capacity = out.len();
@@ -44,7 +47,8 @@ fn resample(mono: &[f32], rate: u32) -> Result<Vec<f32>, String> {
 
 /// Writes 8 kHz mono 16 bit.
 pub fn write_8k(path: &Path, samples: &[i16]) -> Result<(), Failure> {
-    let spec = WavSpec { channels: 1, sample_rate: 8000, bits_per_sample: 16, sample_format: SampleFormat::Int };
+    let spec =
+        WavSpec { channels: 1, sample_rate: 8000, bits_per_sample: 16, sample_format: SampleFormat::Int };
     let write = || -> Result<(), hound::Error> {
         let mut writer = WavWriter::create(path, spec)?;
         for sample in samples {

@@ -85,8 +85,13 @@ pub struct Line {
 
 impl Line {
     /// Opens the caller's sockets on any free port of an address.
-    pub async fn open(address: IpAddr, content: &Content, ports: std::ops::RangeInclusive<u16>) -> Result<Self, Failure> {
-        let engine = EngineConfig { media_address: address, max_calls: 1, inband: true, ..EngineConfig::default() };
+    pub async fn open(
+        address: IpAddr,
+        content: &Content,
+        ports: std::ops::RangeInclusive<u16>,
+    ) -> Result<Self, Failure> {
+        let engine =
+            EngineConfig { media_address: address, max_calls: 1, inband: true, ..EngineConfig::default() };
         let net = NetConfig {
             sip_udp: vec![SocketAddr::new(address, 0)],
             sip_tcp: vec![SocketAddr::new(address, 0)],
@@ -106,7 +111,13 @@ impl Line {
     }
 
     /// Places the call and lives through it.
-    pub async fn call(mut self, dial: &Dial, words: Vec<Word>, content: &Content, brain: &mut dyn Brain) -> Outcome {
+    pub async fn call(
+        mut self,
+        dial: &Dial,
+        words: Vec<Word>,
+        content: &Content,
+        brain: &mut dyn Brain,
+    ) -> Outcome {
         self.handle.send(Command::Dial(DialRequest {
             leg: LEG,
             uri: dial.uri.clone(),

@@ -19,11 +19,18 @@ pub enum Word {
 
 /// Reads a script; the fault names the word and the remedy, never the keys around it.
 pub fn parse(text: &str) -> Result<Vec<Word>, String> {
-    text.split_whitespace().enumerate().map(|(index, word)| parse_word(word).map_err(|e| format!("word {} of the script: {e}", index + 1))).collect()
+    text.split_whitespace()
+        .enumerate()
+        .map(|(index, word)| parse_word(word).map_err(|e| format!("word {} of the script: {e}", index + 1)))
+        .collect()
 }
 
 fn parse_word(word: &str) -> Result<Word, String> {
-    let ms = |text: &str| text.parse().map(Duration::from_millis).map_err(|_| "wants a number of milliseconds, e.g. p500 or quiet:1500".to_owned());
+    let ms = |text: &str| {
+        text.parse()
+            .map(Duration::from_millis)
+            .map_err(|_| "wants a number of milliseconds, e.g. p500 or quiet:1500".to_owned())
+    };
     if word == "hangup" {
         Ok(Word::HangUp)
     } else if let Some(prompt) = word.strip_prefix("hear:") {
@@ -34,7 +41,9 @@ fn parse_word(word: &str) -> Result<Word, String> {
         ms(time).map(Word::Pause)
     } else {
         let keys = word.chars().map(Digit::from_char).collect::<Option<_>>();
-        keys.map(Word::Keys).ok_or_else(|| "is neither keys (0-9 * # A-D) nor p500, hear:PROMPT, quiet:1500, hangup".to_owned())
+        keys.map(Word::Keys).ok_or_else(|| {
+            "is neither keys (0-9 * # A-D) nor p500, hear:PROMPT, quiet:1500, hangup".to_owned()
+        })
     }
 }
 
@@ -140,7 +149,11 @@ mod tests {
     fn a_script_walks_at_the_pace_of_the_call() {
         let start = Instant::now();
         let ms = |ms| start + Duration::from_millis(ms);
-        let mut script = Script::new(parse("hear:welcome 1# p500 quiet:300 2 hangup").unwrap(), Duration::from_millis(200), start);
+        let mut script = Script::new(
+            parse("hear:welcome 1# p500 quiet:300 2 hangup").unwrap(),
+            Duration::from_millis(200),
+            start,
+        );
         assert_eq!(script.poll(ms(0)), None);
         script.heard("welcome");
         assert_eq!(script.poll(ms(100)), Some(Action::Press(digit('1'))));
