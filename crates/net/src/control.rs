@@ -43,8 +43,7 @@ pub(crate) struct ControlTask {
     pub(crate) outbox: Outbox,
     /// Readers, acceptors, shards and short-lived connects; all end with this task.
     pub(crate) tasks: JoinSet<()>,
-    /// Sockets of streams that the shard has not been told of opening yet are the shard's from the start; this
-    /// holds what the machine must hear next.
+    /// What the machine must hear next.
     pub(crate) inputs: VecDeque<Next>,
 }
 
@@ -122,6 +121,10 @@ impl ControlTask {
                 self.handle(ControlInput::Sip(sip::Input::Datagram { path, bytes }));
             }
             FromSip::Stream { path, bytes } => {
+                // Octets of a connection that was closed meanwhile would call it back to life.
+                if !path.connection.is_some_and(|id| self.open.contains_key(&id)) {
+                    return;
+                }
                 let bytes = &bytes;
                 self.handle(ControlInput::Sip(sip::Input::Stream { path, bytes }));
             }
@@ -278,6 +281,7 @@ impl ControlTask {
             }
             sip::Output::CloseConnection(connection) => {
                 self.open.remove(&connection);
+                self.inputs.push_back(Next::ConnectionLost(connection));
             }
             sip::Output::Event(_) | sip::Output::Trace(_) => {}
         }
