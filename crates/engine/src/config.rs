@@ -26,6 +26,10 @@ pub struct EngineConfig {
     pub media_timeout: Duration,
     /// How long an outgoing call may ring, and how long an incoming one may wait for its ports and its ACK.
     pub setup_timeout: Duration,
+    /// Silence before the first words: a telephone needs a moment from "answered" to "heard".
+    pub first_silence: Duration,
+    /// From the last words to our BYE: what has left us is still to be played at the other end.
+    pub linger: Duration,
     /// How long a flow may wind up after the caller left.
     pub wind_up: Duration,
     /// The longest call, whatever its flow says.
@@ -47,6 +51,8 @@ impl Default for EngineConfig {
             trace: false,
             media_timeout: Duration::from_secs(30),
             setup_timeout: Duration::from_secs(60),
+            first_silence: Duration::from_millis(300),
+            linger: Duration::from_millis(200),
             wind_up: Duration::from_secs(60),
             max_call: Duration::from_secs(3600),
             port_quarantine: Duration::from_secs(2),

@@ -4,6 +4,7 @@ use crate::core::Core;
 use crate::{ControlOutput, ShardCommand, TraceKind};
 use passline_flow::{Input, Output};
 use passline_identity::{Answer, Key, Query};
+use passline_prompt::Segment;
 use passline_prompt::phrase::Phrase;
 use passline_rtp::Press;
 use std::collections::VecDeque;
@@ -58,6 +59,7 @@ impl Session {
             return;
         };
         side.speaking = None;
+        side.leave_at = None;
         if !side.started {
             side.flow = None;
         }
@@ -146,10 +148,7 @@ impl Session {
             Output::HangUp { outcome } => {
                 self.draft.outcome(outcome);
                 self.draft.winding_up();
-                if matches!(self.dialog, Dialog::Pending | Dialog::Confirmed) {
-                    self.timer = Some(now + core.config.wind_up);
-                    self.hang_up(now, core, None);
-                }
+                self.leave(now, core);
             }
             Output::Ended => {
                 if let Side::Flow(side) = &mut self.side {
@@ -159,8 +158,26 @@ impl Session {
                 // A flow that ends without a word about the call leaves nothing that could end it.
                 if matches!(self.dialog, Dialog::Pending | Dialog::Confirmed) {
                     self.draft.outcome("completed");
-                    self.hang_up(now, core, None);
+                    self.leave(now, core);
                 }
+            }
+        }
+    }
+
+    /// The flow is done with the call: it ends as soon as the last words are heard.
+    fn leave(&mut self, now: Instant, core: &mut Core) {
+        if let Side::Flow(side) = &mut self.side {
+            side.leave_at.get_or_insert(now + core.config.linger);
+        }
+    }
+
+    pub(super) fn leave_if_due(&mut self, now: Instant, core: &mut Core) {
+        let Side::Flow(side) = &mut self.side else { return };
+        if side.leave_at.is_some_and(|at| at <= now) {
+            side.leave_at = None;
+            if matches!(self.dialog, Dialog::Pending | Dialog::Confirmed) {
+                self.timer = Some(now + core.config.wind_up);
+                self.hang_up(now, core, None);
             }
         }
     }
@@ -183,9 +200,13 @@ impl Session {
             core.trace(now, Some(&self.call), || TraceKind::Interrupted);
         }
         match core.library.render(&language, phrase, self.media.codec()) {
-            Ok(script) => {
+            Ok(mut script) => {
                 if let Side::Flow(side) = &mut self.side {
                     side.speaking = Some(number);
+                    if !std::mem::replace(&mut side.spoke, true) {
+                        let samples = core.config.first_silence.as_millis() as u32 * 8;
+                        script.segments.insert(0, Segment::Silence(samples));
+                    }
                 }
                 core.trace(now, Some(&self.call), || TraceKind::Spoken { language, log });
                 self.media.shard(core, |stream| ShardCommand::Play { stream, number, script });

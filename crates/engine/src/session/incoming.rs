@@ -67,6 +67,8 @@ impl Session {
                 flow: Some(flow),
                 started: false,
                 speaking: None,
+                spoke: false,
+                leave_at: None,
                 secret: true,
                 caller: info.from_user.clone(),
             })),

@@ -45,6 +45,10 @@ pub(crate) struct FlowSide {
     started: bool,
     /// The phrase being said.
     speaking: Option<u32>,
+    /// The first phrase was said.
+    spoke: bool,
+    /// The flow is done with the call: hang up then.
+    leave_at: Option<Instant>,
     /// Keys are not for anyone's eyes; so until the flow says otherwise.
     secret: bool,
     /// User part of From.
@@ -75,11 +79,11 @@ pub(crate) struct Session {
 impl Session {
     /// Next instant at which [`timer`](Self::timer) must be called.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let flow = match &self.side {
-            Side::Flow(side) => side.flow.as_ref().and_then(Flow::deadline),
-            Side::Leg(_) => None,
+        let (flow, leave) = match &self.side {
+            Side::Flow(side) => (side.flow.as_ref().and_then(Flow::deadline), side.leave_at),
+            Side::Leg(_) => (None, None),
         };
-        [self.timer, flow].into_iter().flatten().min()
+        [self.timer, flow, leave].into_iter().flatten().min()
     }
 
     /// Nothing is left: no dialog, no stream, no flow.
@@ -157,6 +161,7 @@ impl Session {
                 }
             }
         }
+        self.leave_if_due(now, core);
         self.drive_timer(now, core);
     }
 

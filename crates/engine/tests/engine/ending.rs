@@ -102,3 +102,28 @@ fn the_longest_call_ends() {
     world.expect_empty();
     assert_eq!(world.records[0].outcome, "too_long");
 }
+
+#[test]
+fn the_last_words_are_heard_to_their_end_before_the_bye() {
+    let mut world = World::new();
+    let mut peer = Peer::new("farewell");
+    peer.invite(&mut world, "5002", &peer.sdp("sendrecv"));
+    world.expect_sip("SIP/2.0 100");
+    let answer = world.expect_sip("SIP/2.0 200");
+    peer.learn(&answer);
+    peer.ack(&mut world, "");
+    let stream = world.opened[0].0;
+    while world.sip.is_empty() {
+        peer.speak(&mut world, stream, Duration::from_millis(20));
+    }
+    let bye = world.expect_sip("BYE ");
+    let is_silent = |at: &usize| world.wire.rtp[*at].packet[12..].iter().all(|octet| *octet == 0xFF);
+    let frames = world.wire.rtp.len();
+    let before = (0..frames).take_while(is_silent).count();
+    let after = (0..frames).rev().take_while(is_silent).count();
+    assert!((14..=16).contains(&before), "{before} frames before the first word");
+    assert!((9..=11).contains(&after), "{after} frames after the last word");
+    peer.ok(&mut world, &bye);
+    assert_eq!(world.records[0].outcome, "completed");
+    world.expect_empty();
+}

@@ -32,6 +32,20 @@ steps:
       pause: 700ms
 "#;
 
+const FAREWELL: &str = r#"
+flow: farewell
+version: 1
+languages: [en]
+entry: { number: "5002" }
+limits: { call: 10m }
+on:
+  call_limit: { say: over, interrupt: false, hangup: error }
+steps:
+  - say: over
+    interrupt: false
+  - hangup: completed
+"#;
+
 const PROMPTS: [&str; 14] = [
     "prompt",
     "heard",
@@ -64,7 +78,8 @@ fn shipped() -> (Arc<Program>, Arc<Library>) {
     static SHIPPED: OnceLock<(Arc<Program>, Arc<Library>)> = OnceLock::new();
     let made = SHIPPED.get_or_init(|| {
         let library = Library::build(vec![synthetic::language("en", &PROMPTS, &[])]).expect("prompts");
-        let files = [("line_test.yaml".to_owned(), FLOW.to_owned())];
+        let files = [("line_test.yaml", FLOW), ("farewell.yaml", FAREWELL)]
+            .map(|(path, text)| (path.to_owned(), text.to_owned()));
         let program = load(&files, &Prompts(&library)).expect("the test's flow");
         (Arc::new(program), Arc::new(library))
     });
