@@ -17,6 +17,8 @@ pub struct NetConfig {
     pub sip_udp: Vec<SocketAddr>,
     /// TCP addresses for SIP.
     pub sip_tcp: Vec<SocketAddr>,
+    /// Source networks that are served over SIP; empty = all. Others get no answer of any kind.
+    pub allow: Vec<ipnet::IpNet>,
     /// Address on which RTP sockets are bound (the engine's `media_address` is what descriptions say).
     pub media_address: std::net::IpAddr,
     /// DSCP of SIP packets, CS3 = 24 (RFC 4594).
@@ -42,6 +44,7 @@ impl Default for NetConfig {
         NetConfig {
             sip_udp: Vec::new(),
             sip_tcp: Vec::new(),
+            allow: Vec::new(),
             media_address: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
             dscp_sip: 24,
             dscp_rtp: 46,

@@ -1,5 +1,6 @@
 //! SIP over TCP: connections made and accepted, each with a reading and a writing task and a limit on everything.
 use crate::NetConfig;
+use crate::allow::AllowList;
 use crate::control::FromSip;
 use passline_engine::sip::{Flow, Transport};
 use std::collections::BTreeMap;
@@ -66,9 +67,11 @@ impl Connections {
     }
 
     /// The task that accepts.
-    pub(crate) async fn accept(self, listener: TcpListener) {
+    pub(crate) async fn accept(self, allow: AllowList, listener: TcpListener) {
         loop {
             match listener.accept().await {
+                // Dropped: closed.
+                Ok((_, remote)) if !allow.admits(remote.ip()) => {}
                 Ok((stream, remote)) => self.begin(stream, remote, true).await,
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a SIP connection");

@@ -1,4 +1,5 @@
 //! SIP over UDP: one reading task per socket, sending from the control task.
+use crate::allow::AllowList;
 use crate::control::FromSip;
 use crate::datagram;
 use passline_engine::sip::{Flow, Transport};
@@ -27,7 +28,11 @@ impl SipUdp {
     }
 
     /// The task that reads: what the control task cannot take is dropped, and SIP repeats it.
-    pub(crate) fn reader(&self, to: mpsc::Sender<FromSip>) -> impl Future<Output = ()> + Send + use<> {
+    pub(crate) fn reader(
+        &self,
+        allow: AllowList,
+        to: mpsc::Sender<FromSip>,
+    ) -> impl Future<Output = ()> + Send + use<> {
         let (socket, local) = (Arc::clone(&self.socket), self.local);
         async move {
             let mut buffer = vec![0u8; DATAGRAM];
@@ -39,6 +44,9 @@ impl SipUdp {
                     let Ok(datagram) = socket.try_io(Interest::READABLE, read) else {
                         break;
                     };
+                    if !allow.admits(datagram.from.ip()) {
+                        continue;
+                    }
                     let ip = datagram.to.unwrap_or(local.ip());
                     let path = Flow {
                         transport: Transport::Udp,

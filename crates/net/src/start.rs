@@ -1,4 +1,5 @@
 //! Binds everything and starts the tasks.
+use crate::allow::AllowList;
 use crate::control::ControlTask;
 use crate::outbox::Outbox;
 use crate::sip_tcp::Connections;
@@ -68,12 +69,13 @@ pub async fn start(
         tasks.spawn(media::run(settings, receiver, media_sender.clone(), event_sender.clone()));
         shards.push(sender);
     }
+    let allow = AllowList::new(&config.allow);
     for socket in &udp {
-        tasks.spawn(socket.reader(sip_sender.clone()));
+        tasks.spawn(socket.reader(allow.clone(), sip_sender.clone()));
     }
     let connections = Connections::new(&config, sip_sender.clone());
     for (_, listener) in listeners {
-        tasks.spawn(connections.clone().accept(listener));
+        tasks.spawn(connections.clone().accept(allow.clone(), listener));
     }
     let handle = Handle::new(command_sender, udp_addresses, tcp_addresses.clone());
     let task = ControlTask {
