@@ -8,10 +8,13 @@
 pub mod capture;
 pub mod decap;
 mod payload;
+mod plot;
 mod report;
 mod runner;
 mod tcp;
+mod track;
 pub mod watch;
 
-pub use report::{CallReport, Options, Report, StreamReport, replay};
-pub use runner::{Counts, HeardDigit};
+pub use plot::{Picture, Window};
+pub use report::{CallReport, Options, Report, StreamReport, replay, replay_drawn};
+pub use runner::{Counts, HeardDigit, Ledger};

@@ -80,7 +80,7 @@ impl Census {
             .packets
             .iter()
             .filter(|(pt, _)| Some(**pt) != event_type && mapping.name(**pt) != Some("CN"));
-        audio.max_by_key(|(_, packets)| **packets).map(|(pt, _)| *pt)
+        audio.max_by_key(|(pt, packets)| (**packets, mapping.name(**pt).is_some())).map(|(pt, _)| *pt)
     }
 
     /// Settings for the engine's stream, and the codec's name for the report.

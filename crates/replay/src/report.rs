@@ -3,9 +3,11 @@ use crate::{
     capture::Frame,
     decap::{Carried, Decapsulator},
     payload::{Census, Mapping},
+    plot::{self, Picture, Window},
     runner::{Counts, HeardDigit, Runner},
     tcp::Reassembly,
-    watch::{Call, Watch},
+    track::{Gather, MAX_TRACKS, Span, Track, Tracks, clock_rate},
+    watch::{Call, InfoDigit, Watch},
 };
 use passline_rtp::{Codec, DigitConfig, Packet, StreamConfig, is_rtcp};
 use passline_sip::message::{Frame as SipFrame, Framer};
@@ -18,6 +20,8 @@ use std::{
 
 /// Packets that RTP without SIP must have before it is believed to be RTP.
 const LEAST_PACKETS: u64 = 4;
+/// Frames that say to be later than this (a century) after the first are taken to be that late; clocks end somewhere.
+const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
 
 /// What the capture cannot tell.
 #[derive(Clone, Copy, Debug, Default)]
@@ -102,9 +106,44 @@ struct Candidate<'a> {
 
 /// Runs a capture. `epoch` is any instant; only differences count.
 pub fn replay(epoch: Instant, frames: &[Frame], options: &Options) -> Report {
+    run(epoch, frames, options, None)
+}
+
+/// Runs a capture and draws it as SVG: its calls, then its other streams, on one time axis.
+///
+/// The picture shows every digit in clear: it is for the owner of the capture, in which they stand in clear as well.
+pub fn replay_drawn(
+    epoch: Instant,
+    frames: &[Frame],
+    options: &Options,
+    window: &Window,
+) -> (Report, Picture) {
+    let mut tracks = Tracks::default();
+    let report = run(epoch, frames, options, Some(&mut tracks));
+    (report, plot::draw(&tracks, window))
+}
+
+/// The capture's clock: from instants to samples at 8000 Hz since its first frame.
+#[derive(Clone, Copy)]
+struct Clock {
+    epoch: Instant,
+    zero: Duration,
+}
+
+impl Clock {
+    fn instant(self, at: Duration) -> Instant {
+        self.epoch + at.saturating_sub(self.zero).min(LONGEST)
+    }
+
+    fn samples(self, at: Instant) -> i64 {
+        i64::try_from(at.saturating_duration_since(self.epoch).as_nanos() / 125_000).unwrap_or(i64::MAX)
+    }
+}
+
+fn run(epoch: Instant, frames: &[Frame], options: &Options, mut tracks: Option<&mut Tracks>) -> Report {
     let (watch, datagrams) = separate(frames);
     let zero = frames.iter().map(|frame| frame.at).min().unwrap_or_default();
-    let instant = |at: Duration| epoch + at.saturating_sub(zero);
+    let clock = Clock { epoch, zero };
     let mut in_calls: BTreeMap<(usize, SocketAddr, SocketAddr), Candidate<'_>> = BTreeMap::new();
     let mut loose: BTreeMap<(SocketAddr, SocketAddr, u32), Candidate<'_>> = BTreeMap::new();
     for datagram in &datagrams {
@@ -112,7 +151,7 @@ pub fn replay(epoch: Instant, frames: &[Frame], options: &Options) -> Report {
             continue;
         }
         let Ok(packet) = Packet::parse(&datagram.payload) else { continue };
-        let call = watch.call_at(datagram.to).or_else(|| watch.call_at(datagram.from));
+        let call = watch.call_of(datagram.from, datagram.to, datagram.at);
         let new = || Candidate {
             ssrc: packet.ssrc,
             from: datagram.from,
@@ -133,7 +172,8 @@ pub fn replay(epoch: Instant, frames: &[Frame], options: &Options) -> Report {
     }
     let calls = watch.calls.iter().enumerate().map(|(index, call)| {
         let range = in_calls.range((index, MIN, MIN)..).take_while(|((call, ..), _)| *call == index);
-        call_report(call, range.map(|(_, candidate)| candidate).collect(), &instant, options)
+        let candidates = range.map(|(_, candidate)| candidate).collect();
+        call_report(call, index, candidates, clock, options, tracks.as_deref_mut())
     });
     let mut calls: Vec<_> = calls.collect();
     let mut streams: Vec<_> = loose.values().filter(|candidate| candidate.is_rtp()).collect();
@@ -141,10 +181,11 @@ pub fn replay(epoch: Instant, frames: &[Frame], options: &Options) -> Report {
     let streams: Vec<_> = streams
         .into_iter()
         .map(|candidate| {
-            let zero = instant(candidate.packets[0].at);
+            let zero = clock.instant(candidate.packets[0].at);
             let (config, codec) =
                 candidate.census.settle(&Mapping::default(), options.event_pt, options.codec);
-            stream_report(candidate, zero, config, codec, &[], &instant)
+            let title = "RTP without a call".to_owned();
+            stream_report(candidate, zero, config, codec, &[], clock, tracks.as_deref_mut(), title)
         })
         .collect();
     calls.iter_mut().for_each(|call| call.digits.sort_by_key(|digit| digit.at_ms));
@@ -202,11 +243,14 @@ impl Candidate<'_> {
 
 fn call_report(
     call: &Call,
+    index: usize,
     candidates: Vec<&Candidate<'_>>,
-    instant: &impl Fn(Duration) -> Instant,
+    clock: Clock,
     options: &Options,
+    mut tracks: Option<&mut Tracks>,
 ) -> CallReport {
-    let zero = instant(call.start);
+    let zero = clock.instant(call.start);
+    let title = format!("Call {}: {} to {}, {}", index + 1, call.from, call.to, call.outcome());
     let mut info: Vec<_> = call.info.iter().collect();
     let mut streams: Vec<StreamReport> = Vec::new();
     for candidate in candidates {
@@ -217,9 +261,8 @@ fn call_report(
         let (same_side, others): (Vec<_>, Vec<_>) =
             info.into_iter().partition(|digit| digit.from == candidate.from.ip());
         info = others;
-        let same_side: Vec<_> =
-            same_side.into_iter().map(|digit| (instant(digit.at), digit.digit, digit.duration_ms)).collect();
-        streams.push(stream_report(candidate, zero, config, codec, &same_side, instant));
+        let tracks = tracks.as_deref_mut();
+        streams.push(stream_report(candidate, zero, config, codec, &same_side, clock, tracks, title.clone()));
     }
     streams.sort_by_key(|stream| (stream.from, stream.to));
     let mut digits: Vec<_> = streams.iter().flat_map(|stream| stream.digits.clone()).collect();
@@ -228,9 +271,14 @@ fn call_report(
             digits: DigitConfig { events: false, inband: false, info: true },
             ..StreamConfig::default()
         };
-        let mut runner = Runner::new(zero, instant(first.at), config);
-        info.iter().for_each(|digit| runner.info(instant(digit.at), digit.digit, digit.duration_ms));
-        digits.extend(runner.finish().0);
+        let mut runner = Runner::new(zero, clock.instant(first.at), config);
+        info.iter().for_each(|digit| runner.info(clock.instant(digit.at), digit.digit, digit.duration_ms));
+        let heard = runner.finish().0;
+        if let Some(tracks) = tracks {
+            let track = Track { subtitle: "SIP INFO without RTP of its sender".into(), ..Track::default() };
+            tracks.add(title, track, &info, clock, zero, &heard);
+        }
+        digits.extend(heard);
     }
     let mut counts = Counts::default();
     streams.iter().for_each(|stream| counts.add(stream.counts));
@@ -247,26 +295,94 @@ fn call_report(
     }
 }
 
+#[allow(clippy::too_many_arguments)] // one stream and all that is known of it
 fn stream_report(
     candidate: &Candidate<'_>,
     zero: Instant,
     config: StreamConfig,
     codec: Option<String>,
-    info: &[(Instant, passline_rtp::Digit, Option<u32>)],
-    instant: &impl Fn(Duration) -> Instant,
+    info: &[&InfoDigit],
+    clock: Clock,
+    tracks: Option<&mut Tracks>,
+    title: String,
 ) -> StreamReport {
-    let start = instant(candidate.packets[0].at);
-    let start = info.iter().map(|(at, ..)| *at).fold(start, Instant::min);
+    let start =
+        candidate.packets.iter().map(|packet| packet.at).chain(info.iter().map(|digit| digit.at)).min();
+    let start = clock.instant(start.unwrap_or_default());
+    let mut gather = tracks
+        .as_ref()
+        .is_some_and(|tracks| tracks.has_room())
+        .then(|| Gather::new(config.clone(), clock_rate(codec.as_deref())));
     let mut runner = Runner::new(zero, start, config);
-    let mut info = info.iter().peekable();
+    let mut waiting = info.iter().peekable();
     for packet in &candidate.packets {
-        let at = instant(packet.at);
-        while let Some((when, digit, duration_ms)) = info.next_if(|(when, ..)| *when <= at) {
-            runner.info(*when, *digit, *duration_ms);
+        while let Some(digit) = waiting.next_if(|digit| digit.at <= packet.at) {
+            runner.info(clock.instant(digit.at), digit.digit, digit.duration_ms);
         }
-        runner.rtp(at, &packet.payload);
+        let at = clock.instant(packet.at);
+        let fate = runner.rtp(at, &packet.payload);
+        if let Some(gather) = &mut gather {
+            gather.packet(clock.samples(at), &packet.payload, fate);
+        }
     }
-    info.for_each(|(when, digit, duration_ms)| runner.info(*when, *digit, *duration_ms));
+    waiting.for_each(|digit| runner.info(clock.instant(digit.at), digit.digit, digit.duration_ms));
     let (digits, counts) = runner.finish();
+    if let Some(tracks) = tracks {
+        let track = gather.map(Gather::finish).unwrap_or_default();
+        let subtitle = format!(
+            "{} to {}, SSRC {:08x}, {}: {} packets, {} lost, {} duplicated, {} reordered, jitter {} ms",
+            candidate.from,
+            candidate.to,
+            candidate.ssrc,
+            codec.as_deref().unwrap_or("events only"),
+            counts.packets,
+            counts.lost,
+            counts.duplicated,
+            counts.reordered,
+            counts.jitter_ms
+        );
+        let track = Track { subtitle, codec: codec.clone(), is_rtp: true, ..track };
+        tracks.add(title, track, info, clock, zero, &digits);
+    }
     StreamReport { from: candidate.from, to: candidate.to, ssrc: candidate.ssrc, codec, digits, counts }
+}
+
+impl Tracks {
+    fn has_room(&self) -> bool {
+        self.list.len() < MAX_TRACKS
+    }
+
+    /// Adds a track with the digits that came by INFO and those that were heard (timed in ms since `zero`).
+    fn add(
+        &mut self,
+        title: String,
+        mut track: Track,
+        info: &[&InfoDigit],
+        clock: Clock,
+        zero: Instant,
+        heard: &[HeardDigit],
+    ) {
+        if !self.has_room() {
+            self.left_out += 1;
+            return;
+        }
+        let zero = clock.samples(zero);
+        track.title = title;
+        track.info = info
+            .iter()
+            .map(|digit| {
+                let from = clock.samples(clock.instant(digit.at));
+                let told = digit.duration_ms.map_or("no duration told".into(), |ms| format!("{ms} ms told"));
+                Span {
+                    from,
+                    to: from + i64::from(digit.duration_ms.unwrap_or(0).min(60_000)) * 8,
+                    label: digit.digit.to_char().to_string(),
+                    detail: format!("SIP INFO, {told}"),
+                    is_open: false,
+                }
+            })
+            .collect();
+        track.digits = heard.iter().map(|digit| (zero + digit.at_ms as i64 * 8, digit.clone())).collect();
+        self.list.push(track);
+    }
 }

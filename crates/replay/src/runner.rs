@@ -1,5 +1,7 @@
 //! One RTP stream of a capture, run through [`passline_rtp::Stream`] in virtual time.
-use passline_rtp::{Digit, DigitOutput, MediaTime, Statistics, Stream, StreamConfig};
+use passline_rtp::{
+    Digit, DigitOutput, MediaTime, Method, PacketKind, PressEnd, Statistics, Stream, StreamConfig,
+};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
@@ -21,6 +23,55 @@ pub struct HeardDigit {
     pub duration_ms: u64,
     /// `rfc4733`, `inband` or `info`.
     pub method: &'static str,
+    /// What it was heard by.
+    pub ledger: Ledger,
+}
+
+/// The evidence for one digit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Ledger {
+    /// Telephone-event packets, copies included.
+    pub packets: u16,
+    /// Of them, those whose sequence number had come before: doubled by the network, not by the sender.
+    pub duplicates: u16,
+    /// Telephone-event packets missing between those that came.
+    pub lost: u16,
+    /// Holes in the tone that were bridged.
+    pub bridged: u16,
+    /// All methods that told of this press: it is one digit however many there are.
+    pub merged: Vec<&'static str>,
+}
+
+impl From<&PressEnd> for Ledger {
+    fn from(end: &PressEnd) -> Self {
+        Self {
+            packets: end.packets,
+            duplicates: end.duplicates,
+            lost: end.lost,
+            bridged: end.bridged,
+            merged: end.merged.iter().map(Method::as_str).collect(),
+        }
+    }
+}
+
+/// What the engine made of one packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fate {
+    /// What it carried; `None` where it was refused (not RTP of this stream, or not yet believed).
+    pub kind: Option<PacketKind>,
+    /// What was wrong with it.
+    pub fault: Option<Fault>,
+}
+
+/// What can be wrong with a packet that was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It had come before.
+    Duplicate,
+    /// Its time was over: others had taken its place.
+    Late,
+    /// It came after one with a higher sequence number, in time.
+    Reordered,
 }
 
 /// What came of a stream.
@@ -89,11 +140,23 @@ impl Runner {
         }
     }
 
-    /// An RTP packet at its captured time.
-    pub fn rtp(&mut self, at: Instant, packet: &[u8]) {
+    /// An RTP packet at its captured time; tells what became of it.
+    pub fn rtp(&mut self, at: Instant, packet: &[u8]) -> Fate {
         self.advance(at);
-        let _ = self.stream.receive_rtp(at, packet);
+        let before = self.stream.statistics();
+        let kind = self.stream.receive_rtp(at, packet).ok().map(|received| received.kind);
+        let after = self.stream.statistics();
         self.collect();
+        let fault = if after.duplicated > before.duplicated {
+            Some(Fault::Duplicate)
+        } else if after.late > before.late {
+            Some(Fault::Late)
+        } else if after.reordered > before.reordered {
+            Some(Fault::Reordered)
+        } else {
+            None
+        };
+        Fate { kind, fault }
     }
 
     /// A digit by SIP INFO.
@@ -143,6 +206,7 @@ impl Runner {
                 at_ms: at.saturating_duration_since(self.zero).as_millis() as u64,
                 duration_ms: MediaTime(u64::from(end.duration)).ms(),
                 method: end.method.as_str(),
+                ledger: Ledger::from(&end),
             });
         }
     }

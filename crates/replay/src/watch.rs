@@ -47,6 +47,8 @@ pub struct Call {
     bye: bool,
     /// Addresses at which audio is received, with what its payload types mean.
     pub media: BTreeMap<SocketAddr, Mapping>,
+    /// Since when.
+    announced: BTreeMap<SocketAddr, Duration>,
     /// Digits by SIP INFO, each once, however often it was repeated or relayed.
     pub info: Vec<InfoDigit>,
     seen_info: BTreeSet<(String, String)>,
@@ -58,9 +60,9 @@ impl Call {
         match self.status {
             Some(200..=299) if self.bye => "answered+bye".into(),
             Some(200..=299) => "answered".into(),
-            Some(487) if self.cancelled => "cancelled".into(),
+            // Whatever status ended it then: the caller did not want it any more.
+            _ if self.cancelled => "cancelled".into(),
             Some(status) => format!("failed {status}"),
-            None if self.cancelled => "cancelled".into(),
             None => "no final".into(),
         }
     }
@@ -113,14 +115,25 @@ impl Watch {
         if matches!(method.as_str(), "INVITE" | "ACK" | "PRACK" | "UPDATE")
             && let Ok(Body::Sdp(sdp)) = session_description(&message)
         {
-            call.note_media(&sdp);
+            call.note_media(at, &sdp);
         }
         true
     }
 
-    /// The call that receives audio at this address.
-    pub fn call_at(&self, address: SocketAddr) -> Option<usize> {
-        self.calls.iter().position(|call| call.media.contains_key(&address))
+    /// The call to which a datagram belongs. Ports are used again by later calls: a call that announced both addresses
+    /// comes before one that announced only one, and among those the one whose announcement is the newest.
+    pub fn call_of(&self, from: SocketAddr, to: SocketAddr, at: Duration) -> Option<usize> {
+        let since =
+            |call: &Call, address| call.announced.get(&address).filter(|since| **since <= at).copied();
+        let known = self.calls.iter().enumerate().filter_map(|(index, call)| {
+            let ends = [since(call, to), since(call, from)];
+            let newest = ends.into_iter().flatten().max()?;
+            Some((ends.iter().flatten().count(), newest, index))
+        });
+        let early =
+            || self.calls.iter().position(|call| [to, from].iter().any(|end| call.media.contains_key(end)));
+        // Media may be captured before the description that announces it.
+        known.max().map(|(.., index)| index).or_else(early)
     }
 }
 
@@ -146,8 +159,9 @@ impl Call {
         }
     }
 
-    fn note_media(&mut self, sdp: &[u8]) {
+    fn note_media(&mut self, at: Duration, sdp: &[u8]) {
         for audio in passline_sdp::observe(sdp) {
+            self.announced.entry(audio.address).or_insert(at);
             self.media.entry(audio.address).or_default().names.extend(audio.names);
         }
     }
