@@ -105,7 +105,8 @@ impl Census {
         };
         let mut config = StreamConfig {
             codec: settled.unwrap_or(Codec::Pcmu),
-            payload_type: if settled.is_some() { audio_type.unwrap_or(NONE) } else { NONE },
+            // Of a codec that we lack the packets are counted, and nobody listens.
+            payload_type: audio_type.unwrap_or(NONE),
             event_payload_type: event_type,
             event_receive_type: event_type,
             ..StreamConfig::default()
@@ -145,6 +146,6 @@ mod tests {
         let (config, name) = census.settle(&Mapping::default(), None, Some(Codec::Pcma));
         assert_eq!((config.codec, config.payload_type, name.as_deref()), (Codec::Pcma, 100, Some("PCMA")));
         let (config, name) = census.settle(&mapping(&[(100, "iLBC")]), None, Some(Codec::Pcma));
-        assert_eq!((config.payload_type, name.as_deref()), (NONE, Some("iLBC")));
+        assert_eq!((config.digits.inband, name.as_deref()), (false, Some("iLBC")));
     }
 }

@@ -166,7 +166,9 @@ fn run(epoch: Instant, frames: &[Frame], options: &Options, mut tracks: Option<&
             None => loose.entry((datagram.from, datagram.to, packet.ssrc)).or_insert_with(new),
         };
         candidate.census.count(packet.payload_type, packet.payload);
-        candidate.in_order += u64::from(packet.sequence.wrapping_sub(candidate.next_sequence) < 16);
+        // Captures of two interfaces have every packet twice: the same number again is in order as well.
+        candidate.in_order +=
+            u64::from(packet.sequence.wrapping_sub(candidate.next_sequence.wrapping_sub(1)) < 17);
         candidate.next_sequence = packet.sequence.wrapping_add(1);
         candidate.packets.push(datagram);
     }
@@ -206,7 +208,8 @@ fn separate(frames: &[Frame]) -> (Watch, Vec<Datagram>) {
     for frame in frames {
         match decapsulator.frame(frame.link, &frame.bytes) {
             Some(Carried::Udp { from, to, payload }) => {
-                if !watch.message(frame.at, from, &payload) {
+                let is_sip = watch.message(frame.at, from, &payload);
+                if !is_sip {
                     datagrams.push(Datagram { at: frame.at, from, to, payload });
                 }
             }
@@ -326,7 +329,10 @@ fn stream_report(
         }
     }
     waiting.for_each(|digit| runner.info(clock.instant(digit.at), digit.digit, digit.duration_ms));
-    let (digits, counts) = runner.finish();
+    let (digits, mut counts) = runner.finish();
+    if clock_rate(codec.as_deref()) != Some(8000) {
+        counts.jitter_ms = 0.0;
+    }
     if let Some(tracks) = tracks {
         let track = gather.map(Gather::finish).unwrap_or_default();
         let subtitle = format!(

@@ -85,8 +85,8 @@ pub struct Counts {
     pub duplicated: u64,
     /// Packets that came after one with a higher sequence number.
     pub reordered: u64,
-    /// Interarrival jitter at the end (RFC 3550 A.8), ms.
-    pub jitter_ms: f32,
+    /// Interarrival jitter at the end (RFC 3550 A.8), ms; 0 for codecs of another clock rate than 8000.
+    pub jitter_ms: f64,
 }
 
 impl Counts {
@@ -102,7 +102,7 @@ impl Counts {
 
 impl From<Statistics> for Counts {
     fn from(s: Statistics) -> Self {
-        let jitter_ms = (s.jitter_ms * 1000.0).round() / 1000.0;
+        let jitter_ms = (f64::from(s.jitter_ms) * 1000.0).round() / 1000.0;
         Self {
             packets: s.received,
             lost: s.lost,

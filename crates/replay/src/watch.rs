@@ -115,7 +115,7 @@ impl Watch {
         if matches!(method.as_str(), "INVITE" | "ACK" | "PRACK" | "UPDATE")
             && let Ok(Body::Sdp(sdp)) = session_description(&message)
         {
-            call.note_media(at, &sdp);
+            call.note_media(at, sdp);
         }
         true
     }

@@ -19,8 +19,8 @@ const MAX_CUTS: usize = 24;
 const CUT: f64 = 28.0;
 /// Before the first and after the last that is seen, in samples (50 ms).
 const MARGIN: i64 = 400;
-/// Least distance of numbers on the axis, px.
-const NUMBERS: f64 = 70.0;
+/// Least distance of numbers on the axis, px, and what each of their characters adds.
+const NUMBERS: (f64, f64) = (42.0, 7.0);
 
 /// The part of a capture that is drawn, in seconds since its first frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -62,7 +62,7 @@ impl Axis {
         }
         let mut total = 0.0;
         for piece in &mut pieces {
-            piece.from = (piece.from - MARGIN).max(first);
+            piece.from = (piece.from - MARGIN).max(first).max(0);
             piece.to = (piece.to + MARGIN).min(last).max(piece.from + 1);
             total += (piece.to - piece.from) as f64;
         }
@@ -125,20 +125,27 @@ impl Axis {
         }
         let numbers = self.numbers();
         svg.strokes("axis", y, 4.0, numbers.iter().map(|(x, _)| *x));
+        let mut free = 0.0;
         for (x, number) in numbers {
-            svg.text(x, y + 14.0, "m", &number);
+            // Beside a cut two numbers can stand closer than they do elsewhere.
+            let half = NUMBERS.1 * number.len() as f64 / 2.0;
+            if x - half >= free {
+                svg.text(x, y + 14.0, "m", &number);
+                free = x + half;
+            }
         }
         for pair in self.pieces.windows(2) {
             let middle = (self.end(&pair[0]) + pair[1].x) / 2.0;
             let pause = seconds(pair[1].from - pair[0].to, 1);
             svg.text(middle, y + 24.0, "m s", &format!("{pause} s cut"));
         }
-        svg.text(LEFT - 8.0, y + 14.0, "e s", "time, s");
+        svg.text(6.0, y + 14.0, "s", "time, s");
     }
 
     fn numbers(&self) -> Vec<(f64, String)> {
         // 1, 2, 5, 10, … ms.
-        let least = self.samples(NUMBERS);
+        let longest = self.pieces.last().map_or(0, |piece| seconds(piece.to, 0).len());
+        let least = self.samples(NUMBERS.0 + NUMBERS.1 * longest as f64);
         let mut step = 8i64;
         let mut factors = [2.0, 2.5, 2.0].iter().cycle();
         while (step as f64) < least {

@@ -15,7 +15,7 @@ const LETTER: f64 = 10.0;
 /// Lanes that detections which overlap are spread over.
 const MAX_ROWS: usize = 3;
 /// Width of a digit's column of words, px.
-const WORDS: f64 = 62.0;
+const WORDS: f64 = 78.0;
 /// Height of such a column, px.
 const WORDS_HEIGHT: f64 = 58.0;
 /// Lanes of words under the digits.
@@ -56,7 +56,7 @@ pub(super) fn draw_detections(svg: &mut Svg, axis: &Axis, track: &Track, mut y: 
             svg.told((from, top + 12.0), (width, 7.0), &format!("{class}{is_open}"), &title);
             svg.text(from, top + 10.5, "k", &span.label);
         }
-        super::captions(svg, axis, y + 13.0, name);
+        svg.text(6.0, y + 13.0, "c", name);
         y += height + 2.0;
     }
     svg.raw(format_args!("</g>"));
@@ -77,18 +77,21 @@ pub(super) fn draw_merged(svg: &mut Svg, axis: &Axis, track: &Track, y: f64) -> 
     let count = lanes.iter().flatten().max().map_or(0, |lane| lane + 1);
     let bars = 28.0;
     svg.rect((LEFT, y), (axis.right() - LEFT, bars), "lane");
-    super::captions(svg, axis, y + 14.0, "digits");
+    svg.text(6.0, y + 14.0, "c", "digits");
+    let lane_top = |lane: usize| y + bars + 2.0 + WORDS_HEIGHT * lane as f64;
+    // All leaders first: words that one of them crosses stay legible on top of it.
+    for ((at, digit), lane) in shown.iter().zip(&lanes) {
+        if let Some(lane) = lane {
+            let bottom = lane_top(*lane) + WORDS_HEIGHT - 6.0;
+            let leader = format!("M{} {}V{}", Px(axis.x(*at)), Px(y + bars), Px(bottom));
+            svg.path(&format!("leader {}-line", class(digit.method)), &leader);
+        }
+    }
     for ((at, digit), lane) in shown.iter().zip(&lanes) {
         let (from, to) = (axis.x(*at), axis.x(at + digit.duration_ms as i64 * 8));
         let words = words(*at, digit);
-        if let Some(lane) = lane {
-            let top = y + bars + 2.0 + WORDS_HEIGHT * *lane as f64;
-            let method = class(digit.method);
-            let leader = format!("M{} {}V{}", Px(from), Px(y + bars), Px(top + WORDS_HEIGHT - 6.0));
-            svg.path(&format!("leader {method}-line"), &leader);
-            for (line, words) in words.iter().enumerate() {
-                svg.text(from + 3.0, top + 9.0 + 10.0 * line as f64, "t", words);
-            }
+        for (line, words) in words.iter().enumerate().filter(|_| lane.is_some()) {
+            svg.text(from + 3.0, lane_top(lane.unwrap_or(0)) + 9.0 + 10.0 * line as f64, "t", words);
         }
         let title = format!("{}: {}", digit.digit, words.join(", "));
         svg.told((from, y + 17.0), ((to - from).max(3.0), 10.0), class(digit.method), &title);

@@ -31,7 +31,7 @@ pub struct Picture {
 
 const STYLE: &str = "\
 svg{background:#fff}text{font:10px 'DejaVu Sans',Verdana,Arial,sans-serif;fill:#1c2430}\
-.h{font-size:13px;font-weight:bold}.s,.t{font-size:9px;fill:#4a5563}.t{fill:#1c2430}.e{text-anchor:end}.m{text-anchor:middle}\
+.h{font-size:13px;font-weight:bold}.s,.t{font-size:9px;fill:#4a5563}.t{fill:#1c2430;stroke:#fff;stroke-width:2.5px;paint-order:stroke}.e{text-anchor:end}.m{text-anchor:middle}\
 .c{font-size:9px;fill:#4a5563;stroke:#fff;stroke-width:3px;paint-order:stroke}.w{fill:#fff;font-size:9px}\
 .k{font-size:10px;font-weight:bold}.d{font-size:14px;font-weight:bold}\
 .lane{fill:#f4f6f9;fill-opacity:.55}.grid{stroke:#c9d0d9;stroke-width:.6}.axis{stroke:#1c2430;fill:none}.rule{stroke:#c9d0d9;fill:none}\
@@ -178,7 +178,7 @@ fn legend(svg: &mut Svg, tracks: &Tracks, axis: &Axis) -> f64 {
     y + 40.0
 }
 
-/// The name of a panel at its left, and again where the left is out of sight.
+/// The name of a panel that has room inside, at its left and again where the left is out of sight.
 fn captions(svg: &mut Svg, axis: &Axis, y: f64, name: &str) {
     svg.text(6.0, y, "c", name);
     let mut x = LEFT + REPEAT;

@@ -14,8 +14,8 @@ use std::{collections::BTreeMap, fmt::Write};
 const LANE: f64 = 12.0;
 /// Height of the lateness curve, px.
 const CURVE: f64 = 52.0;
-/// Points further apart than this, px, are not joined.
-const APART: i64 = 60;
+/// Points further apart than this, in samples (125 ms), are not joined.
+const APART: f64 = 1000.0;
 
 /// Three lanes: audio, events, faults. Gives the lower edge.
 pub(super) fn draw(svg: &mut Svg, axis: &Axis, track: &Track, y: f64) -> f64 {
@@ -46,9 +46,9 @@ pub(super) fn draw(svg: &mut Svg, axis: &Axis, track: &Track, y: f64) -> f64 {
         let hit = marks().filter(|m| m.fate.fault == Some(fault) && m.fate.kind.is_some());
         svg.strokes(class, faults, LANE, hit.map(|m| x(&m)));
     }
-    super::captions(svg, axis, audio + 9.5, "audio packets");
-    super::captions(svg, axis, events + 9.5, "event packets");
-    super::captions(svg, axis, faults + 9.5, "lost, faulty");
+    svg.text(6.0, audio + 9.5, "c", "audio packets");
+    svg.text(6.0, events + 9.5, "c", "event packets");
+    svg.text(6.0, faults + 9.5, "c", "lost, faulty");
     svg.raw(format_args!("</g>"));
     faults + LANE
 }
@@ -70,6 +70,7 @@ pub(super) fn draw_lateness(svg: &mut Svg, axis: &Axis, track: &Track, y: f64) -
     svg.text(super::axis::LEFT - 8.0, y + 24.0, "e s", &format!("{scale} ms at top"));
     svg.text(super::axis::LEFT - 8.0, y + CURVE, "e s", "0");
     svg.path("rule", &format!("M{} {}H{}", Px(super::axis::LEFT), Px(y + CURVE / 2.0), Px(axis.right())));
+    let apart = (APART / axis.samples(1.0)).max(2.0) as i64;
     for (class, is_event) in [("curve", false), ("dots", true)] {
         // The slowest packet of each pixel stands for all of them.
         let mut columns: BTreeMap<i64, i64> = BTreeMap::new();
@@ -83,7 +84,7 @@ pub(super) fn draw_lateness(svg: &mut Svg, axis: &Axis, track: &Track, y: f64) -
         let mut data = String::new();
         let mut last = i64::MIN;
         for (x, late) in columns {
-            let is_joined = !is_event && x.saturating_sub(last) <= APART;
+            let is_joined = !is_event && x.saturating_sub(last) <= apart;
             let verb = if is_joined { "L" } else { "M" };
             _ = write!(data, "{verb}{x} {}", Px(height(late)));
             if !is_joined {

@@ -81,22 +81,19 @@ fn columns(out: &mut String, axis: &Axis, track: &Track, piece: &Piece, y: f64, 
             analyser.column(track, edge(column), edge(column + 1))
         })
         .collect();
+    let rows: Vec<Vec<u8>> = (0..ROWS).map(|row| grid.iter().map(|column| column[row]).collect()).collect();
     let top = y + ROW / 2.0;
     let shift = format!("translate({} {}) scale({} {})", Px(piece.x), top, Px(width), ROW);
     let mut paths = String::new();
     for level in 1..=LEVELS as u8 {
         let mut data = String::new();
         let (mut at, mut line) = (0, 0);
-        for row in 0..ROWS {
+        for (row, cells) in rows.iter().enumerate() {
+            let is_in = |column: &usize| cells[*column] >= level;
             let mut column = 0;
-            while column < count {
-                let is_in = |column: &usize| grid[*column][row] >= level;
-                if !is_in(&column) {
-                    column += 1;
-                    continue;
-                }
-                let end = (column..count).find(|column| !is_in(column)).unwrap_or(count);
-                _ = write!(data, "m{} {}h{}", column as i64 - at, row as i64 - line, end - column);
+            while let Some(start) = (column..count).find(is_in) {
+                let end = (start..count).find(|column| !is_in(column)).unwrap_or(count);
+                _ = write!(data, "m{} {}h{}", start as i64 - at, row as i64 - line, end - start);
                 (at, line) = (end as i64, row as i64);
                 column = end;
             }

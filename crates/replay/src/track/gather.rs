@@ -93,7 +93,7 @@ impl Gather {
 
     fn codec(&self, payload_type: u8) -> Option<Codec> {
         if payload_type == self.config.payload_type {
-            return Some(self.config.codec);
+            return self.config.digits.inband.then_some(self.config.codec);
         }
         Codec::from_static(payload_type)
     }
