@@ -75,7 +75,8 @@ of the call (its INVITE) or of the stream.
 
 Examples:
   passline replay trace.pcap --json
-  passline replay rtp-only.pcapng --digits --codec pcma --event-pt 96"
+  passline replay rtp-only.pcapng --digits --codec pcma --event-pt 96
+  passline replay trace.pcap --plot trace.svg"
     )]
     Replay(ReplayArgs),
     /// Find the DTMF digits in a WAV file.
@@ -208,6 +209,15 @@ pub struct ReplayArgs {
     /// Only RTP that is received on this UDP port.
     #[arg(long, value_name = "N")]
     pub port: Option<u16>,
+    /// Also draw packets, waveform, spectrogram, detections and digits on one time axis. Digits stand in it in clear.
+    #[arg(long, value_name = "OUT.svg")]
+    pub plot: Option<PathBuf>,
+    /// The picture begins here, in seconds since the first frame.
+    #[arg(long, value_name = "SECONDS", requires = "plot")]
+    pub from: Option<f64>,
+    /// The picture ends here.
+    #[arg(long, value_name = "SECONDS", requires = "plot")]
+    pub to: Option<f64>,
 }
 
 /// `passline dtmf`.

@@ -3,10 +3,10 @@ use crate::{
     cli::{CodecArg, ReplayArgs},
     exit::Failure,
 };
-use passline_replay::{HeardDigit, Options, Report, StreamReport, capture};
+use passline_replay::{HeardDigit, Options, Picture, Report, StreamReport, Window, capture};
 use passline_rtp::Codec;
 use serde_json::{Value, json};
-use std::time::Instant;
+use std::{path::Path, time::Instant};
 
 /// Reads the file, runs it, prints.
 pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
@@ -21,7 +21,15 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
         CodecArg::Pcma => Codec::Pcma,
     });
     let options = Options { event_pt: args.event_pt, codec, port: args.port };
-    let report = passline_replay::replay(Instant::now(), &frames, &options);
+    let report = match &args.plot {
+        None => passline_replay::replay(Instant::now(), &frames, &options),
+        Some(out) => {
+            let window = Window { from: args.from, to: args.to };
+            let (report, picture) = passline_replay::replay_drawn(Instant::now(), &frames, &options, &window);
+            write_picture(&args.file, out, &picture)?;
+            report
+        }
+    };
     if report.calls.is_empty() && report.streams.is_empty() {
         eprintln!("{name}: no call and no RTP stream in {} frames", frames.len());
     }
@@ -29,6 +37,21 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
         print_digits(&report)
     } else {
         print_json(&report)
+    }
+    Ok(())
+}
+
+/// The picture goes to a file of its own; never over the capture.
+fn write_picture(capture: &Path, out: &Path, picture: &Picture) -> Result<(), Failure> {
+    let name = out.display();
+    let same = |path: &Path| path.canonicalize().ok();
+    if same(out).is_some_and(|out| Some(out) == same(capture)) {
+        return Err(Failure::input(format!("{name}: is the capture itself; name another file for the picture")));
+    }
+    std::fs::write(out, &picture.svg).map_err(|e| Failure::input(format!("{name}: {e}")))?;
+    eprintln!("{name}: {} streams drawn; the digits in it stand in clear", picture.drawn);
+    if picture.left_out > 0 {
+        eprintln!("{name}: {} more streams had no room; choose one with --port", picture.left_out);
     }
     Ok(())
 }
