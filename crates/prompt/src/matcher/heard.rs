@@ -1,5 +1,5 @@
 //! One clip that was heard.
-use super::{candidate::Candidate, index::Pattern};
+use super::{candidate::Candidate, index::Pattern, losses::Losses};
 use crate::{font::masked, phrase::Rate};
 use std::{fmt, sync::Arc};
 
@@ -17,13 +17,17 @@ pub struct Heard {
     pub fraction: f32,
     /// At which speed it was said.
     pub rate: Rate,
+    /// `at_ms` and `until_ms` on a clock that stands still while nothing is received.
+    pub(crate) received_ms: (u64, u64),
     names: Arc<[(Arc<str>, Arc<str>)]>,
 }
 
 impl Heard {
-    pub(super) fn new(candidate: &Candidate, pattern: &Pattern) -> Self {
+    pub(super) fn new(candidate: &Candidate, pattern: &Pattern, losses: &Losses) -> Self {
         let complete = candidate.is_complete(pattern);
         let until = if complete { candidate.start + pattern.audio.len() as i64 } else { candidate.last };
+        // A hole beside what matched may lie within the clip or before it: pauses are rather taken for shorter.
+        let (before, after) = (candidate.first - candidate.begun, until - candidate.last);
         let ms = |place| u64::try_from(place).unwrap_or(0) / 8;
         Self {
             at_ms: ms(candidate.begun),
@@ -31,6 +35,10 @@ impl Heard {
             complete,
             fraction: (candidate.weight as f32 / pattern.loud as f32).min(1.0),
             rate: pattern.rate,
+            received_ms: (
+                losses.received(candidate.first).saturating_sub(before.unsigned_abs()) / 8,
+                (losses.received(candidate.last) + after.unsigned_abs()) / 8,
+            ),
             names: pattern.names.clone(),
         }
     }
