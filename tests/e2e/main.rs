@@ -1,2 +1,24 @@
 //! End-to-end tests: the release build, real peers, real packets on loopback.
+mod admin;
+mod agree;
+mod audit;
+mod canary;
+mod cli;
+mod crash;
+mod failure;
+mod fixtures;
+mod house;
+mod line;
+mod load;
+mod peers;
+mod recording;
 mod reset;
+mod signalling;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// For tests that measure, or that need both cores: one at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -99,7 +99,9 @@ impl Capture {
     pub fn tshark(&self, filter: &str, fields: &[&str]) -> Vec<Vec<String>> {
         let mut command = Command::new("tshark");
         command.arg("-r").arg(&self.file).args(["-Y", filter, "-T", "fields"]);
-        fields.iter().for_each(|field| drop(command.args(["-e", field])));
+        for field in fields {
+            command.args(["-e", field]);
+        }
         let finished = crate::process::run(&mut command, "", Duration::from_secs(60));
         let lines = finished.out.lines();
         lines.map(|line| line.split('\t').map(str::to_owned).collect()).collect()
@@ -118,6 +120,11 @@ impl Drop for Capture {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            if let Some(folder) = std::env::var_os("PASSLINE_KEEP") {
+                let _ = std::fs::copy(&self.file, Path::new(&folder).join("failed.pcap"));
+            }
+        }
     }
 }
 

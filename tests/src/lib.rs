@@ -7,6 +7,7 @@ pub mod baresip;
 pub mod capture;
 pub mod ear;
 pub mod live;
+pub mod needle;
 pub mod person;
 pub mod ports;
 pub mod process;

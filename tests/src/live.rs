@@ -21,35 +21,44 @@ pub trait Presser {
 pub struct WireEar {
     /// What is heard.
     pub ear: Ear,
-    port: u16,
+    /// Packets that never came, to us at least.
+    pub lost: u64,
+    ports: (u16, u16),
     payload_type: u8,
-    next: Option<u16>,
+    source: Option<u32>,
+    next: u16,
     seen: usize,
 }
 
 impl WireEar {
-    /// Listens at this UDP port.
-    pub fn new(library: &Library, codec: Codec, port: u16) -> Self {
+    /// Listens at these UDP ports, first to last.
+    pub fn new(library: &Library, codec: Codec, ports: (u16, u16)) -> Self {
         let payload_type = codec.info().payload_type;
-        Self { ear: Ear::new(library, codec), port, payload_type, next: None, seen: 0 }
+        Self { ear: Ear::new(library, codec), lost: 0, ports, payload_type, source: None, next: 0, seen: 0 }
     }
 
     /// Takes what has come since.
     pub fn listen(&mut self, capture: &Capture) {
         let fresh = capture.since(self.seen);
         self.seen += fresh.len();
-        let ours = |packet: &Packet| packet.to.port() == self.port;
+        let ours = |packet: &Packet| (self.ports.0..=self.ports.1).contains(&packet.to.port());
         for packet in Rtp::of(&fresh, ours) {
-            if packet.payload_type != self.payload_type {
+            if packet.payload_type != self.payload_type || self.source.is_some_and(|ssrc| ssrc != packet.ssrc) {
                 continue;
             }
-            let gap = self.next.map_or(0, |next| packet.sequence.wrapping_sub(next) as i16);
+            if self.source.is_none() {
+                (self.source, self.next) = (Some(packet.ssrc), packet.sequence);
+            }
+            let gap = packet.sequence.wrapping_sub(self.next) as i16;
             if gap < 0 {
                 continue;
             }
-            self.ear.lost(gap as usize * 160);
+            if gap > 0 {
+                self.lost += gap as u64;
+                self.ear.lost(gap as usize * 160);
+            }
             self.ear.hear(&packet.payload);
-            self.next = Some(packet.sequence.wrapping_add(1));
+            self.next = packet.sequence.wrapping_add(1);
         }
     }
 }

@@ -1,11 +1,12 @@
-//! Ports for servers and peers: below the range that the system gives out, so that nobody takes them in between.
+//! Ports for servers and peers: below the range that the system gives out, and below the usual one of the program, so
+//! that nobody else takes them in between.
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
     sync::atomic::{AtomicU16, Ordering},
 };
 
-const FIRST: u16 = 10_000;
-const COUNT: u16 = 20_000;
+const FIRST: u16 = 9_000;
+const COUNT: u16 = 7_000;
 
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
@@ -18,7 +19,7 @@ pub fn local(port: u16) -> SocketAddr {
 /// function in this process gets them.
 pub fn adjacent(count: u16, tcp: bool) -> u16 {
     // Two test runs on one machine begin at different places.
-    let offset = (std::process::id() % 97) as u16 * 200;
+    let offset = (std::process::id() % 35) as u16 * 200;
     for _ in 0..500 {
         let step = count.next_multiple_of(2);
         let at = NEXT.fetch_add(step, Ordering::Relaxed).wrapping_add(offset) % (COUNT - step);

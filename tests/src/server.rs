@@ -33,7 +33,7 @@ pub struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { voice: Voice::Quick, demo: true, max_calls: 20, log: "debug", more: String::new() }
+        Self { voice: Voice::Quick, demo: true, max_calls: 6, log: "debug", more: String::new() }
     }
 }
 
@@ -95,7 +95,7 @@ sip:
   max_calls: {max_calls}
 rtp:
   ports: {first}-{last}
-  timeout_s: 60
+  timeout_s: 170
 identity: {{ demo: {demo} }}
 log: {{ level: \"{log}\" }}
 {more}"

@@ -5,7 +5,9 @@ use crate::{
     ports,
     voice::Voice,
 };
-use passline_engine::{Control, EngineConfig, LegCommand, LegEvent, LegId, PortPool, StreamId};
+use passline_engine::{
+    CallRecord, Control, EngineConfig, LegCommand, LegEvent, LegId, PortPool, StreamId, sip::EndCause,
+};
 use passline_net::{Command, DialRequest, Handle, NetConfig, NetEvent};
 use passline_prompt::Transcript;
 use passline_rtp::{Codec, Digit, FrameKind, Method};
@@ -25,6 +27,8 @@ pub enum Act {
     Keys(String),
     /// Hangs up.
     HangUp,
+    /// Is no longer there, without a word: the other side has crashed, or this one has.
+    Vanish,
 }
 
 /// Decides, on each prompt that begins (not complete) or has been heard to its end.
@@ -84,6 +88,8 @@ pub struct Talk {
     pub talked: Duration,
     /// Why it ended.
     pub ended: String,
+    /// The caller's own record with its media counters; `None` if somebody vanished.
+    pub record: Option<CallRecord>,
 }
 
 impl Talk {
@@ -102,6 +108,8 @@ impl Talk {
 /// Length of a press and of the pause after it.
 const PRESS_MS: u16 = 80;
 const PAUSE_MS: u16 = 60;
+/// The records of ended calls come in this time.
+const AFTERMATH: Duration = Duration::from_millis(500);
 /// No call of a test lasts longer.
 const LONGEST: Duration = Duration::from_secs(180);
 
@@ -127,6 +135,7 @@ impl<'a> Leg<'a> {
             missing: 0,
             talked: Duration::ZERO,
             ended: String::new(),
+            record: None,
         };
         Self {
             not_before: now + plan.after,
@@ -184,6 +193,10 @@ impl<'a> Leg<'a> {
                 Some(Act::HangUp) => {
                     self.acts.clear();
                     handle.send(Command::Leg { leg: id, command: LegCommand::HangUp });
+                    return;
+                }
+                Some(Act::Vanish) => {
+                    self.event(LegEvent::Ended(EndCause::Lost), now);
                     return;
                 }
                 Some(Act::Keys(keys)) => {
@@ -259,6 +272,7 @@ async fn live(voice: Voice, plans: Vec<Plan<'_>>) -> Vec<Talk> {
                     legs[leg.0 as usize].frame(&payload, kind);
                 }
             }
+            Ok(Some(NetEvent::Record { record, .. })) => keep(&mut legs, record),
             Ok(None) => break,
             Ok(Some(_)) | Err(_) => {}
         }
@@ -271,17 +285,37 @@ async fn live(voice: Voice, plans: Vec<Plan<'_>>) -> Vec<Talk> {
             leg.act(id, &handle, now);
         }
     }
+    let incomplete = |legs: &[Leg<'_>]| legs.iter().any(|leg| leg.answered.is_some() && leg.talk.record.is_none());
+    let end = Instant::now() + AFTERMATH;
+    while incomplete(&legs) && Instant::now() < end {
+        if let Ok(Some(NetEvent::Record { record, .. })) = tokio::time::timeout(AFTERMATH, events.recv()).await {
+            keep(&mut legs, record);
+        }
+    }
     handle.send(Command::Stop);
     let stopped = async { while !matches!(events.recv().await, None | Some(NetEvent::Stopped)) {} };
     let _ = tokio::time::timeout(Duration::from_secs(5), stopped).await;
     legs.into_iter().map(|leg| leg.talk).collect()
 }
 
+/// Records name no leg, but each leg has a number of its own.
+fn keep(legs: &mut [Leg<'_>], record: Box<CallRecord>) {
+    let owner = (0..legs.len()).find(|index| own_uri(LegId(*index as u64)) == record.from);
+    if let Some(owner) = owner {
+        legs[owner].talk.record = Some(*record);
+    }
+}
+
+/// URI of a caller.
+fn own_uri(leg: LegId) -> String {
+    format!("sip:+49305550{:03}@127.0.0.1", leg.0)
+}
+
 fn request(leg: LegId, plan: &Plan<'_>) -> DialRequest {
     DialRequest {
         leg,
         uri: plan.uri.clone(),
-        from: format!("sip:+49305550{:03}@127.0.0.1", leg.0),
+        from: own_uri(leg),
         transport: None,
         tap: true,
         events: plan.method == Method::Rfc4733,

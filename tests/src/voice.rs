@@ -5,6 +5,7 @@ use passline_identity::TargetId;
 use passline_prompt::{LanguageSource, Library, phrase::PromptId, synthetic};
 use std::{
     borrow::Cow,
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
@@ -91,7 +92,11 @@ fn quick() -> Vec<LanguageSource> {
         let ids: Vec<_> = real.table.lines().filter_map(|line| Some(line.split_once(": ")?.0)).collect();
         let ids: Vec<_> = ids.into_iter().filter(|id| !id.starts_with(['#', ' '])).collect();
         let words: Vec<_> = real.words.lines().filter(|word| !word.is_empty()).take(QUICK_WORDS).collect();
-        synthetic::language(&real.code, &ids, &words)
+        let mut language = synthetic::language(&real.code, &ids, &words);
+        // Some prompts are signs of the spelling alphabet too.
+        let mut known = BTreeSet::new();
+        language.clips.retain(|(stem, _)| known.insert(stem.clone()));
+        language
     };
     shipped().into_iter().map(noises).collect()
 }
