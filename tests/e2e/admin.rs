@@ -20,8 +20,12 @@ fn check_names_file_line_column_and_remedy() {
     assert!(finished.err.contains("bad.yaml:3:3") && finished.err.contains("max_calls"), "{}", finished.err);
 
     fs::create_dir(folder.path().join("flows")).expect("our own folder");
-    let shipped = fs::read_to_string(root().join("config/flows/password_reset.yaml")).expect("the shipped flow");
-    put("flows/reset.yaml", &shipped.replace("goto: do_unlock", "goto: do_unlok").replace("say: welcome", "say: welcom"));
+    let shipped =
+        fs::read_to_string(root().join("config/flows/password_reset.yaml")).expect("the shipped flow");
+    put(
+        "flows/reset.yaml",
+        &shipped.replace("goto: do_unlock", "goto: do_unlok").replace("say: welcome", "say: welcom"),
+    );
     put("flows.yaml", &format!("flows: flows\nmedia: {}\n", root().join("media").display()));
     let finished = cli(folder.path(), &["check", "--config", "flows.yaml"]);
     assert_eq!(finished.code, 3, "{finished:?}");
@@ -64,7 +68,10 @@ fn users_are_administered_and_secrets_come_by_standard_input_or_file() {
     server.cli(&["user", "set-pin", "dora", "--file", pin.to_str().expect("a path")], "").good();
     server.cli(&["user", "set-answers", "dora"], "birth_year: 1970\nhouse_number: 0012\n").good();
     let shown = server.cli(&["user", "show", "dora"], "").good();
-    assert!(shown.contains("PIN          set") && shown.contains("birth_year") && !shown.contains("736251"), "{shown}");
+    assert!(
+        shown.contains("PIN          set") && shown.contains("birth_year") && !shown.contains("736251"),
+        "{shown}"
+    );
     let listed = server.cli(&["user", "list"], "").good();
     assert!(listed.contains("dora"));
     server.cli(&["user", "lock", "dora"], "").good();

@@ -46,12 +46,20 @@ fn signalling(server: &Server, capture: &Capture, packets: &[Packet], stream: &[
         &format!("sip && (udp.port=={port} || tcp.port=={port})"),
         &["sip.Method", "sip.Status-Code", "sip.CSeq.method", "frame.time_epoch"],
     );
-    let seen: BTreeSet<_> = lines.iter().map(|line| (line[0].as_str(), line[1].as_str(), line[2].as_str())).collect();
-    for step in [("INVITE", "", "INVITE"), ("", "200", "INVITE"), ("ACK", "", "ACK"), ("BYE", "", "BYE"), ("", "200", "BYE")]
-    {
+    let seen: BTreeSet<_> =
+        lines.iter().map(|line| (line[0].as_str(), line[1].as_str(), line[2].as_str())).collect();
+    for step in [
+        ("INVITE", "", "INVITE"),
+        ("", "200", "INVITE"),
+        ("ACK", "", "ACK"),
+        ("BYE", "", "BYE"),
+        ("", "200", "BYE"),
+    ] {
         assert!(seen.contains(&step), "{step:?} is missing in {seen:?}");
     }
-    let at = |method: &[u8]| packets.iter().find(|packet| packet.payload.starts_with(method)).expect("seen by tshark").at;
+    let at = |method: &[u8]| {
+        packets.iter().find(|packet| packet.payload.starts_with(method)).expect("seen by tshark").at
+    };
     let (ack, bye) = (at(b"ACK "), at(b"BYE "));
     let (first, last) = (stream.first().expect("RTP").at, stream.last().expect("RTP").at);
     assert!(first >= ack, "RTP {:?} before the ACK", ack - first);
@@ -81,7 +89,11 @@ fn marks(server: &Server, packets: &[Packet], port: u16) {
     let marks = |chosen: &dyn Fn(&Packet) -> bool| -> BTreeSet<u8> {
         packets.iter().filter(|packet| chosen(packet)).map(|packet| packet.dscp).collect()
     };
-    assert_eq!(marks(&|packet| [port, port + 1].contains(&packet.from.port())), BTreeSet::from([EF]), "RTP is marked EF");
+    assert_eq!(
+        marks(&|packet| [port, port + 1].contains(&packet.from.port())),
+        BTreeSet::from([EF]),
+        "RTP is marked EF"
+    );
     assert_eq!(marks(&|packet| packet.from == server.sip), BTreeSet::from([CS3]), "SIP is marked CS3");
 }
 
@@ -130,11 +142,15 @@ fn reports(server: &Server, capture: &Capture, port: u16) {
 pub fn recording_has_what_was_spoken(server: &Server, ear: &Ear) {
     let spoken = spoken(&server.log());
     assert!(spoken.len() > 10, "the log says what is spoken: {spoken:?}");
-    let heard: Vec<_> = ear.prompts.iter().map(|prompt| prompt.masked.as_str()).filter(|name| is_sentence(name)).collect();
+    let heard: Vec<_> =
+        ear.prompts.iter().map(|prompt| prompt.masked.as_str()).filter(|name| is_sentence(name)).collect();
     // Everything heard was said, in order; what was said and not heard must be the rest of an interrupted phrase.
     let mut said = spoken.iter();
     for name in &heard {
-        assert!(said.any(|(prompt, _)| prompt == name), "{name} was heard, but not after what was said; heard {heard:?}");
+        assert!(
+            said.any(|(prompt, _)| prompt == name),
+            "{name} was heard, but not after what was said; heard {heard:?}"
+        );
     }
     for (prompt, cut) in &spoken {
         assert!(*cut || heard.contains(&prompt.as_str()), "{prompt} was said, but never heard");

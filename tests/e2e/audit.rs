@@ -11,7 +11,12 @@ impl Audit {
     pub fn of(server: &Server) -> Self {
         let text = |value: &serde_json::Value| value.as_str().unwrap_or("-").to_owned();
         let lines = server.audit();
-        Self(lines.iter().map(|line| ["login", "event", "target", "result"].map(|field| text(&line[field]))).collect())
+        Self(
+            lines
+                .iter()
+                .map(|line| ["login", "event", "target", "result"].map(|field| text(&line[field])))
+                .collect(),
+        )
     }
 
     /// The same, once this line is there.
@@ -29,7 +34,9 @@ impl Audit {
         let found = wait_for(Duration::from_secs(30), || {
             Some(Self::of(server).of_login(login)).filter(|audit| audit.has(event, target, result))
         });
-        found.unwrap_or_else(|| panic!("{login} {event} {target} {result} does not come: {:#?}", Self::of(server)))
+        found.unwrap_or_else(|| {
+            panic!("{login} {event} {target} {result} does not come: {:#?}", Self::of(server))
+        })
     }
 
     /// The lines about one login.

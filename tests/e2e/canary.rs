@@ -69,13 +69,17 @@ fn no_secret_leaves_but_by_the_callers_ear() {
     files(server.folder(), &mut kept);
     kept.retain(|(name, _)| !name.contains("/media/"));
     for wanted in ["server-1.log", "data/passline.db", "data/passline.db-wal", "capture-"] {
-        assert!(kept.iter().any(|(name, bytes)| name.contains(wanted) && !bytes.is_empty()), "{wanted} is looked into");
+        assert!(
+            kept.iter().any(|(name, bytes)| name.contains(wanted) && !bytes.is_empty()),
+            "{wanted} is looked into"
+        );
     }
     places.extend(kept);
 
     let digits: String = password.chars().filter(char::is_ascii_digit).collect();
     assert_eq!(digits.len(), 2, "{password}");
-    let mut secrets = vec![person.pin.clone(), password.clone(), password.to_lowercase(), password.replace('-', "")];
+    let mut secrets =
+        vec![person.pin.clone(), password.clone(), password.to_lowercase(), password.replace('-', "")];
     // The parts of the password in pairs.
     let parts: Vec<_> = password.split('-').collect();
     secrets.extend(parts.windows(2).map(|pair| pair.join("-")));

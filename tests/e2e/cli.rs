@@ -30,7 +30,8 @@ fn faults_of_configuration_and_flows_name_place_and_remedy() {
     assert_eq!(finished.code, 3, "{}", finished.err);
     assert!(finished.err.contains("bad.yaml:2:3") && finished.err.contains("listn"), "{}", finished.err);
 
-    let shipped = fs::read_to_string(root().join("config/flows/password_reset.yaml")).expect("the shipped flow");
+    let shipped =
+        fs::read_to_string(root().join("config/flows/password_reset.yaml")).expect("the shipped flow");
     let flows = folder.path().join("flows");
     fs::create_dir(&flows).expect("our own folder");
     // Without authentication before the reset, the flow must not load.
@@ -82,8 +83,12 @@ fn write_tones(path: &Path, keys: &str, rate: u32, channels: u16) {
         samples.extend(tone);
         samples.extend([0; 800]);
     }
-    let spec =
-        hound::WavSpec { channels, sample_rate: rate, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    let spec = hound::WavSpec {
+        channels,
+        sample_rate: rate,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
     let mut writer = hound::WavWriter::create(path, spec).expect("our own folder");
     let length = samples.len() as u64 * u64::from(rate) / 8000;
     for index in 0..length {
@@ -104,7 +109,8 @@ fn the_line_test_hears_every_key_by_every_method() {
     let keys = "1234567890*#";
     for (count, method) in ["rfc4733", "inband", "info"].into_iter().enumerate() {
         // Half of the transports each, so that both are seen.
-        let uri = if count == 1 { format!("{};transport=tcp", server.uri("5001")) } else { server.uri("5001") };
+        let uri =
+            if count == 1 { format!("{};transport=tcp", server.uri("5001")) } else { server.uri("5001") };
         let script = format!("p400 {keys} p600 hangup");
         let finished = server.cli(&["call", &uri, "--keys", &script, "--dtmf", method, "--json"], "");
         let report: Value = serde_json::from_str(&finished.good()).expect("JSON");
@@ -119,12 +125,15 @@ fn the_line_test_hears_every_key_by_every_method() {
 fn a_caller_hears_what_is_said_and_reads_its_script_from_a_file() {
     let server = Server::start(Setup::default());
     let script = server.file("keys");
-    fs::write(&script, "hear:line_test_prompt 47# hear:you_pressed quiet:500 hangup").expect("our own folder");
+    fs::write(&script, "hear:line_test_prompt 47# hear:you_pressed quiet:500 hangup")
+        .expect("our own folder");
     let wav = server.file("heard.wav");
     let script = format!("@{}", script.display());
-    let arguments = ["call", &server.uri("5001"), "--keys", &script, "--record", wav.to_str().expect("a path"), "--json"];
+    let arguments =
+        ["call", &server.uri("5001"), "--keys", &script, "--record", wav.to_str().expect("a path"), "--json"];
     let report: Value = serde_json::from_str(&server.cli(&arguments, "").good()).expect("JSON");
-    let heard: Vec<_> = report["heard"].as_array().expect("prompts").iter().filter_map(|p| p["prompt"].as_str()).collect();
+    let heard: Vec<_> =
+        report["heard"].as_array().expect("prompts").iter().filter_map(|p| p["prompt"].as_str()).collect();
     assert!(heard.contains(&"line_test_prompt") && heard.contains(&"you_pressed"), "{heard:?}");
     // Letters and digits could be a password's; they are masked unless asked for.
     assert!(heard.iter().all(|name| !name.starts_with("digit_")), "{heard:?}");
@@ -162,8 +171,13 @@ fn the_demo_gives_an_account_back_within_a_minute() {
     let finished = cli(folder.path(), &["demo", "--record", "heard.wav"]);
     let out = finished.clone().good();
     eprintln!("demo: {:.1} s", start.elapsed().as_secs_f32());
-    assert_eq!(out.matches("the old password does not bind, the password that the caller wrote down binds").count(), 2, "{out}");
-    for seen in ["INVITE sip:5000@", "says   [en]", "digit  • by rfc4733", "step   ", "asks   reset", "BYE "] {
+    assert_eq!(
+        out.matches("the old password does not bind, the password that the caller wrote down binds").count(),
+        2,
+        "{out}"
+    );
+    for seen in ["INVITE sip:5000@", "says   [en]", "digit  • by rfc4733", "step   ", "asks   reset", "BYE "]
+    {
         assert!(out.contains(seen), "{seen} is missing in {out}");
     }
     let reader = hound::WavReader::open(folder.path().join("heard.wav")).expect("a WAV file");

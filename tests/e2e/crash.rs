@@ -33,10 +33,12 @@ fn killed_at(server: &RefCell<Server>, person: &Person, moment: &str) -> Talk {
 
 fn consistent(server: &Server) {
     let database = rusqlite::Connection::open(server.file("data/passline.db")).expect("the store");
-    let verdict: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("a verdict");
+    let verdict: String =
+        database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("a verdict");
     assert_eq!(verdict, "ok");
-    let broken: i64 =
-        database.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0)).expect("a count");
+    let broken: i64 = database
+        .query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0))
+        .expect("a count");
     assert_eq!(broken, 0);
 }
 
@@ -154,7 +156,9 @@ impl Moment {
         let mut keyed = 0;
         let last = if self.query == "verify" { "question_" } else { "choose_systems" };
         let plan = Plan::minded(uri, |prompt, transcript| {
-            let Some(keys) = patience.keys(&prompt.language, &prompt.name, transcript) else { return Vec::new() };
+            let Some(keys) = patience.keys(&prompt.language, &prompt.name, transcript) else {
+                return Vec::new();
+            };
             keyed += usize::from(prompt.name.starts_with(last));
             let mut acts = vec![Act::Wait(150), Act::Keys(keys)];
             if keyed == self.times {
@@ -208,7 +212,10 @@ fn killed_anywhere_between_the_last_answer_and_the_first_word() {
     let moments = [Moment::verifying(0), Moment::verifying(15)].into_iter().chain(applying);
     let found: Vec<_> = std::thread::scope(|scope| {
         let running: Vec<_> = moments.map(|moment| (moment, scope.spawn(move || story(moment)))).collect();
-        running.into_iter().map(|(moment, story)| (moment, story.join().expect("a consistent store"))).collect()
+        running
+            .into_iter()
+            .map(|(moment, story)| (moment, story.join().expect("a consistent store")))
+            .collect()
     });
     for (Moment { query, delay_ms, .. }, found) in &found {
         eprintln!("killed {delay_ms} ms after the query {query}: {found}");

@@ -118,11 +118,13 @@ fn targets_that_are_all_down_end_in_words() {
     // The second directory takes the place of the embedded target of that name.
     let file = server.file("passline.yaml");
     let text = std::fs::read_to_string(&file).expect("just written");
-    let text = text.replace("identity: { demo: true }", "identity: { demo: false, embedded_targets: [directory] }");
+    let text =
+        text.replace("identity: { demo: true }", "identity: { demo: false, embedded_targets: [directory] }");
     std::fs::write(file, text).expect("our own file");
     let mut server = server;
     server.restart();
-    let (frozen, refused) = (carla(), Person { login: "carl".into(), employee_id: "200301".into(), ..carla() });
+    let (frozen, refused) =
+        (carla(), Person { login: "carl".into(), employee_id: "200301".into(), ..carla() });
     server.enrol(&frozen, &["ldap"]);
     server.enrol(&refused, &["crm"]);
 
@@ -171,7 +173,11 @@ fn a_caller_who_leaves_at_any_moment_leaves_nothing_half_done() {
     let calls = server.calls(moments.len());
     assert!(calls.iter().all(|call| call["outcome"] == "caller_left"), "{calls:#?}");
     for ((person, (moment, set)), talk) in people.iter().zip(&moments).zip(&talks) {
-        let audit = if *set { Audit::wait_of(&server, &person.login, "reset_unheard", "-", "closed") } else { Audit::of(&server) };
+        let audit = if *set {
+            Audit::wait_of(&server, &person.login, "reset_unheard", "-", "closed")
+        } else {
+            Audit::of(&server)
+        };
         let audit = audit.of_login(&person.login);
         assert_eq!(audit.has("reset", "directory", "ok"), *set, "left at {moment}: {audit:?}");
         assert_eq!(audit.has("randomise", "crm", "ok"), *set, "left at {moment}: {audit:?}");
@@ -205,7 +211,9 @@ fn wrong_proofs_and_silence_end_in_words() {
         assert!(talk.heard("not_verified"), "{:?}", talk.ear.masked());
     }
     // Whoever tries IDs hears no difference.
-    let asked = |talk: &Talk| talk.ear.masked().into_iter().filter(|name| !name.starts_with("question_")).collect::<Vec<_>>();
+    let asked = |talk: &Talk| {
+        talk.ear.masked().into_iter().filter(|name| !name.starts_with("question_")).collect::<Vec<_>>()
+    };
     assert_eq!(asked(&talks[0]), asked(&talks[1]));
     assert!(talks[2].heard("too_many_tries"), "{:?}", talks[2].ear.masked());
     let mut outcomes: Vec<_> = server.calls(3).iter().map(|call| call["outcome"].to_string()).collect();

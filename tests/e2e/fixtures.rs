@@ -31,12 +31,14 @@ fn captures_give_the_calls_and_digits_that_are_in_them() {
         let file = entry["file"].as_str().expect("a file name");
         let (code, out, err) = replay(&[folder.join(file).to_str().expect("a path"), "--json"]);
         assert_eq!(code, 0, "{file}: {err}");
-        let lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).expect("a JSON line")).collect();
+        let lines: Vec<Value> =
+            out.lines().map(|line| serde_json::from_str(line).expect("a JSON line")).collect();
         let (calls, streams): (Vec<_>, Vec<_>) = lines.iter().partition(|line| !line["call_id"].is_null());
         let truth = &entry["truth"];
         assert_eq!(Some(calls.len() as u64), truth["calls"].as_u64(), "{file}: calls");
         let mut outcomes: Vec<_> = calls.iter().filter_map(|call| call["outcome"].as_str()).collect();
-        let mut expected: Vec<_> = truth["outcomes"].as_array().expect("outcomes").iter().filter_map(Value::as_str).collect();
+        let mut expected: Vec<_> =
+            truth["outcomes"].as_array().expect("outcomes").iter().filter_map(Value::as_str).collect();
         outcomes.sort_unstable();
         expected.sort_unstable();
         assert_eq!(outcomes, expected, "{file}: outcomes");
@@ -44,7 +46,8 @@ fn captures_give_the_calls_and_digits_that_are_in_them() {
         assert_eq!(heard, truth["digits"].as_str().expect("digits"), "{file}: digits");
         if let Some(method) = truth["method"].as_str() {
             let method = if method == "sip-info" { "info" } else { method };
-            let methods = calls.iter().chain(&streams).flat_map(|line| line["digits"].as_array().expect("digits"));
+            let methods =
+                calls.iter().chain(&streams).flat_map(|line| line["digits"].as_array().expect("digits"));
             assert!(methods.into_iter().all(|digit| digit["method"] == method), "{file}: method");
         }
         let named: Vec<_> = lines.iter().filter_map(|line| line["codec"].as_str()).collect();

@@ -46,7 +46,10 @@ fn imports() -> BTreeMap<String, BTreeSet<String>> {
         let dependencies = package["dependencies"].as_array().expect("dependencies").iter();
         dependencies.filter(|d| d["kind"].is_null()).filter_map(|d| d["name"].as_str()).map(short).collect()
     };
-    packages.iter().map(|package| (short(package["name"].as_str().expect("a name")), normal(package))).collect()
+    packages
+        .iter()
+        .map(|package| (short(package["name"].as_str().expect("a name")), normal(package)))
+        .collect()
 }
 
 #[test]
@@ -79,8 +82,11 @@ fn unsafe_code_is_forbidden_everywhere() {
 fn pure_crates_are_kept_from_clocks_sockets_and_threads() {
     for name in PURE {
         let path = root().join("crates").join(name).join("clippy.toml");
-        let text = fs::read_to_string(&path).unwrap_or_else(|_| panic!("crates/{name}/clippy.toml is missing"));
-        for method in ["Instant::now", "SystemTime::now", "UdpSocket::bind", "TcpStream::connect", "thread::spawn"] {
+        let text =
+            fs::read_to_string(&path).unwrap_or_else(|_| panic!("crates/{name}/clippy.toml is missing"));
+        for method in
+            ["Instant::now", "SystemTime::now", "UdpSocket::bind", "TcpStream::connect", "thread::spawn"]
+        {
             assert!(text.contains(method), "crates/{name}/clippy.toml does not disallow {method}");
         }
     }
@@ -105,7 +111,8 @@ fn the_conformance_table_names_tests_that_exist() {
             continue;
         }
         let path = root().join(file);
-        let text = fs::read_to_string(&path).unwrap_or_else(|_| panic!("tests/README.md names {file}, which is not there"));
+        let text = fs::read_to_string(&path)
+            .unwrap_or_else(|_| panic!("tests/README.md names {file}, which is not there"));
         assert!(text.contains(&format!("fn {test}(")), "tests/README.md names {word}, which is not there");
         named += 1;
     }

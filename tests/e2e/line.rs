@@ -20,8 +20,10 @@ fn keys_are_read_back_and_any_key_interrupts() {
         _ => Vec::new(),
     });
     let talk = talk_once(server.voice, plan);
-    let names: Vec<_> = talk.ear.prompts.iter().map(|prompt| (prompt.name.as_str(), prompt.complete)).collect();
-    let at = names.iter().position(|name| *name == ("you_pressed", true)).unwrap_or_else(|| panic!("{names:?}"));
+    let names: Vec<_> =
+        talk.ear.prompts.iter().map(|prompt| (prompt.name.as_str(), prompt.complete)).collect();
+    let at =
+        names.iter().position(|name| *name == ("you_pressed", true)).unwrap_or_else(|| panic!("{names:?}"));
     assert!(names[..at].contains(&("line_test_prompt", false)), "the prompt was cut off: {names:?}");
     assert_eq!(names[at + 1..at + 4], [("digit_4", true), ("digit_0", true), ("digit_7", true)]);
     assert_eq!(server.call()["digits"], "407");

@@ -27,9 +27,15 @@ const AUDIBLE_MS: f64 = 60.0;
 
 fn people() -> Vec<Person> {
     let person = |index: usize| {
-        let answers = ["1980".to_owned(), format!("{index:04}"), format!("{:04}", 9000 - index), "2001".to_owned()];
+        let answers =
+            ["1980".to_owned(), format!("{index:04}"), format!("{:04}", 9000 - index), "2001".to_owned()];
         let answers = [&*answers[0], &*answers[1], &*answers[2], &*answers[3]];
-        Person::new(&format!("user{index}"), &format!("5{index:05}"), &format!("{:06}", 271_828 + index * 7919), answers)
+        Person::new(
+            &format!("user{index}"),
+            &format!("5{index:05}"),
+            &format!("{:06}", 271_828 + index * 7919),
+            answers,
+        )
     };
     (0..CALLS).map(person).collect()
 }
@@ -47,7 +53,10 @@ fn enrol(server: &Server, people: &[Person]) {
                 let login = &person.login;
                 let accounts = TARGETS.map(|target| (TargetId::from(target), login.clone())).into();
                 let (employee_id, name) = (person.employee_id.clone(), login.clone());
-                store.add_user(NewUser { login: login.clone(), name, employee_id, accounts }).await.expect("a user");
+                store
+                    .add_user(NewUser { login: login.clone(), name, employee_id, accounts })
+                    .await
+                    .expect("a user");
                 store.set_pin(login, &digits(&person.pin)).await.expect("a PIN");
                 let answers = person.answers.iter();
                 let answers = answers.map(|(id, answer)| (QuestionId::from(id.as_str()), digits(answer)));
@@ -70,7 +79,8 @@ fn record_of(calls: &[Value], index: usize) -> &Value {
 #[test]
 fn fifty_calls_at_once_lose_no_digit_and_have_no_gap() {
     let _alone = crate::alone();
-    let mut server = Server::prepare(Setup { demo: false, max_calls: CALLS + 5, log: "info", ..Setup::default() });
+    let mut server =
+        Server::prepare(Setup { demo: false, max_calls: CALLS + 5, log: "info", ..Setup::default() });
     let people = people();
     enrol(&server, &people);
     server.restart();
@@ -97,7 +107,10 @@ fn fifty_calls_at_once_lose_no_digit_and_have_no_gap() {
         };
         check(record["outcome"] == "completed", format!("{record}"));
         let pressed = talk.pressed.len();
-        check(record["digit_count"] == pressed, format!("{pressed} keys pressed, but {}", record["digit_count"]));
+        check(
+            record["digit_count"] == pressed,
+            format!("{pressed} keys pressed, but {}", record["digit_count"]),
+        );
         check(record["lost"] == 0 && record["duplicated"] == 0, format!("towards the server: {record}"));
         let own = talk.record.as_ref().and_then(|record| record.statistics).unwrap_or_default();
         let (received, sent) = (own.received, record["sent"].as_u64().unwrap_or_default());
@@ -105,7 +118,10 @@ fn fifty_calls_at_once_lose_no_digit_and_have_no_gap() {
         // What left in the moment of the BYE finds nobody.
         check(sent - received.min(sent) <= 2, format!("{sent} packets sent, {received} received"));
         check(own.remote_lost == 0, format!("the server reported {} packets lost", own.remote_lost));
-        check(talk.missing <= MISSING, format!("{} of {} frames were not there in time", talk.missing, talk.frames));
+        check(
+            talk.missing <= MISSING,
+            format!("{} of {} frames were not there in time", talk.missing, talk.frames),
+        );
         largest_jitter = largest_jitter.max(own.jitter_max_ms);
         match talk.ear.password() {
             Some(password) => TARGETS.iter().for_each(|target| {
@@ -115,8 +131,11 @@ fn fifty_calls_at_once_lose_no_digit_and_have_no_gap() {
         }
     }
     let keys: usize = talks.iter().map(|talk| talk.pressed.len()).sum();
-    let (missing, frames) = talks.iter().fold((0, 0), |sum, talk| (sum.0 + talk.missing, sum.1 + talk.frames));
-    eprintln!("{CALLS} calls in {took:.1?}: {keys} keys pressed and counted; {missing} of {frames} frames missing");
+    let (missing, frames) =
+        talks.iter().fold((0, 0), |sum, talk| (sum.0 + talk.missing, sum.1 + talk.frames));
+    eprintln!(
+        "{CALLS} calls in {took:.1?}: {keys} keys pressed and counted; {missing} of {frames} frames missing"
+    );
     eprintln!("largest jitter at a caller: {largest_jitter:.2} ms (RFC 3550 A.8)");
     assert!(failed.is_empty(), "{failed:#?}");
     let time = |field: &'static str| calls.iter().filter_map(move |call| call[field].as_str());

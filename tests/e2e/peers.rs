@@ -31,7 +31,12 @@ fn show(server: &Server, wire: &WireEar, pressed: &str) {
     for prompt in &wire.ear.prompts {
         println!("{:>8} ms {}{}", prompt.at_ms, prompt.name, if prompt.complete { "" } else { " (cut off)" });
     }
-    println!("{} packets lost, pressed {pressed}, wrote down {:?}\n{}", wire.lost, wire.ear.password(), server.call());
+    println!(
+        "{} packets lost, pressed {pressed}, wrote down {:?}\n{}",
+        wire.lost,
+        wire.ear.password(),
+        server.call()
+    );
 }
 
 fn sipp_resets(voice: Voice, codec: Codec) {
@@ -46,7 +51,11 @@ fn sipp_resets(voice: Voice, codec: Codec) {
     let password = wire.ear.password().expect("a password was spelled");
     proof(&server, &Person::ada(), &password);
     capture.finish();
-    agree::on_the_call(&server, &capture, &agree::Expected { codec, pressed: &pressed, media: (ports.1, ports.1) });
+    agree::on_the_call(
+        &server,
+        &capture,
+        &agree::Expected { codec, pressed: &pressed, media: (ports.1, ports.1) },
+    );
     assert_eq!(server.call()["outcome"], "completed");
 }
 

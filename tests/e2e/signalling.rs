@@ -57,8 +57,12 @@ impl Peer {
     /// The next final answer to this method, in a second.
     fn answer(&self, method: &str) -> Option<String> {
         let second = Duration::from_secs(1);
-        let is_answer = |text: &String| text.starts_with("SIP/2.0 ") && text.contains(&format!(" {method}\r\n"));
-        wait_for(second, || self.receive(Duration::from_millis(100)).filter(|text| is_answer(text) && !text.starts_with("SIP/2.0 1")))
+        let is_answer =
+            |text: &String| text.starts_with("SIP/2.0 ") && text.contains(&format!(" {method}\r\n"));
+        wait_for(second, || {
+            self.receive(Duration::from_millis(100))
+                .filter(|text| is_answer(text) && !text.starts_with("SIP/2.0 1"))
+        })
     }
 }
 
@@ -105,7 +109,9 @@ fn garbage_gets_no_answer_and_does_no_harm() {
     let mut stream = TcpStream::connect(server.sip).expect("it listens on TCP");
     stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").expect("loopback");
     stream.set_read_timeout(Some(Duration::from_millis(700))).expect("a socket");
-    assert!(stream.read(&mut [0; 64]).is_ok_and(|read| read == 0) || !stream.peek(&mut [0]).is_ok_and(|n| n > 0));
+    assert!(
+        stream.read(&mut [0; 64]).is_ok_and(|read| read == 0) || !stream.peek(&mut [0]).is_ok_and(|n| n > 0)
+    );
     peer.send(peer.request("OPTIONS", "5000", "1 OPTIONS", "").as_bytes());
     assert_eq!(status(&peer.answer("OPTIONS")), "200", "it is still there");
 }
@@ -114,10 +120,8 @@ fn garbage_gets_no_answer_and_does_no_harm() {
 fn a_full_house_says_when_to_come_again() {
     let server = Server::start(Setup { max_calls: 2, ..Setup::default() });
     let uri = server.uri("5001");
-    let line = || Plan {
-        opening: vec![Act::Wait(2500), Act::HangUp],
-        ..Plan::minded(&uri, |_, _| Vec::new())
-    };
+    let line =
+        || Plan { opening: vec![Act::Wait(2500), Act::HangUp], ..Plan::minded(&uri, |_, _| Vec::new()) };
     let third = Plan { after: Duration::from_millis(1200), ..line() };
     let peer = Peer::new(&server);
     let offer = peer.request("INVITE", "5000", "1 INVITE", &peer.offer());
@@ -146,7 +150,9 @@ fn a_caller_may_cancel() {
     peer.send(peer.request("CANCEL", "5000", "1 CANCEL", "").as_bytes());
     let answers: Vec<_> = std::iter::from_fn(|| peer.receive(Duration::from_millis(500))).take(20).collect();
     let has = |status: &str, method: &str| {
-        answers.iter().any(|text| text.starts_with(&format!("SIP/2.0 {status}")) && text.contains(&format!(" {method}\r\n")))
+        answers.iter().any(|text| {
+            text.starts_with(&format!("SIP/2.0 {status}")) && text.contains(&format!(" {method}\r\n"))
+        })
     };
     assert!(has("200", "CANCEL"), "{answers:#?}");
     assert!(has("487", "INVITE") || has("200", "INVITE"), "{answers:#?}");

@@ -37,7 +37,10 @@ impl Baresip {
         let first = ports::adjacent(16, false);
         let media = (first, first + 15);
         put("config", configuration(&folder.display().to_string(), sip, control, media));
-        put("accounts", format!("<sip:caller@127.0.0.1>;regint=0;audio_codecs={}/8000/1\n", codec.info().name));
+        put(
+            "accounts",
+            format!("<sip:caller@127.0.0.1>;regint=0;audio_codecs={}/8000/1\n", codec.info().name),
+        );
         put("contacts", String::new());
         write_silence(&folder.join("silence.wav"));
         let mut command = Command::new("baresip");
@@ -103,7 +106,8 @@ impl Presser for Baresip {
 }
 
 fn configuration(folder: &str, sip: u16, control: u16, media: (u16, u16)) -> String {
-    let modules = ["g711", "aufile", "aubridge", "sndfile"].map(|name| format!("module {name}.so\n")).concat();
+    let modules =
+        ["g711", "aufile", "aubridge", "sndfile"].map(|name| format!("module {name}.so\n")).concat();
     let applications = ["account", "menu", "ctrl_tcp"].map(|name| format!("module_app {name}.so\n")).concat();
     format!(
         "sip_listen 127.0.0.1:{sip}

@@ -139,7 +139,8 @@ fn follow(mut pipe: impl Read, mut copy: File, packets: &Mutex<Vec<Packet>>) {
     let link = u32::from_le_bytes([header[20], header[21], header[22], header[23]]);
     let mut record = [0; 16];
     while pipe.read_exact(&mut record).is_ok() {
-        let word = |at: usize| u32::from_le_bytes([record[at], record[at + 1], record[at + 2], record[at + 3]]);
+        let word =
+            |at: usize| u32::from_le_bytes([record[at], record[at + 1], record[at + 2], record[at + 3]]);
         let mut bytes = vec![0; word(8) as usize];
         if pipe.read_exact(&mut bytes).is_err() {
             return;

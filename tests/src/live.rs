@@ -43,7 +43,8 @@ impl WireEar {
         self.seen += fresh.len();
         let ours = |packet: &Packet| (self.ports.0..=self.ports.1).contains(&packet.to.port());
         for packet in Rtp::of(&fresh, ours) {
-            if packet.payload_type != self.payload_type || self.source.is_some_and(|ssrc| ssrc != packet.ssrc) {
+            if packet.payload_type != self.payload_type || self.source.is_some_and(|ssrc| ssrc != packet.ssrc)
+            {
                 continue;
             }
             if self.source.is_none() {

@@ -66,7 +66,9 @@ impl Form {
 
 /// No letter or digit beside it, and it is no fraction of a number ("4.0718").
 fn stands_alone(octets: &[u8], at: usize, length: usize) -> bool {
-    let is = |index: Option<usize>, kind: fn(&u8) -> bool| index.and_then(|index| octets.get(index)).is_some_and(kind);
+    let is = |index: Option<usize>, kind: fn(&u8) -> bool| {
+        index.and_then(|index| octets.get(index)).is_some_and(kind)
+    };
     let before = is(at.checked_sub(1), u8::is_ascii_alphanumeric);
     let after = is(Some(at + length), u8::is_ascii_alphanumeric);
     let fraction = is(at.checked_sub(1), |octet| *octet == b'.') && is(at.checked_sub(2), u8::is_ascii_digit);
@@ -116,7 +118,10 @@ mod tests {
     fn a_secret_within_an_encoded_text_is_found() {
         for shift in 0..6 {
             let text = ["x".repeat(shift), "\"pin\":\"908172635445\"}".to_owned()].concat();
-            assert_eq!(Needle::new("908172635445").found_in(&planted(&base64(text.as_bytes()))), Some("base64"));
+            assert_eq!(
+                Needle::new("908172635445").found_in(&planted(&base64(text.as_bytes()))),
+                Some("base64")
+            );
         }
     }
 

@@ -22,7 +22,14 @@ pub fn passline() -> &'static Path {
 fn build() -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--release", "--locked", "-p", "passline", "--message-format=json-render-diagnostics"])
+        .args([
+            "build",
+            "--release",
+            "--locked",
+            "-p",
+            "passline",
+            "--message-format=json-render-diagnostics",
+        ])
         .current_dir(root())
         .output()
         .expect("cargo");
@@ -30,7 +37,8 @@ fn build() -> PathBuf {
     let messages = String::from_utf8_lossy(&output.stdout);
     let executable = messages.lines().rev().find_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        (message["target"]["name"] == "passline").then(|| message["executable"].as_str().map(PathBuf::from))?
+        (message["target"]["name"] == "passline")
+            .then(|| message["executable"].as_str().map(PathBuf::from))?
     });
     executable.expect("cargo names the executable that it built")
 }

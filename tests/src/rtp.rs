@@ -42,7 +42,10 @@ impl Rtp {
     }
 
     /// The RTP among captured packets, those to or from a port.
-    pub fn of<'a>(packets: impl IntoIterator<Item = &'a Packet>, chosen: impl Fn(&Packet) -> bool) -> Vec<Self> {
+    pub fn of<'a>(
+        packets: impl IntoIterator<Item = &'a Packet>,
+        chosen: impl Fn(&Packet) -> bool,
+    ) -> Vec<Self> {
         let chosen = packets.into_iter().filter(|packet| chosen(packet));
         chosen.filter_map(|packet| Self::parse(packet.at, &packet.payload)).collect()
     }

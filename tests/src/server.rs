@@ -189,7 +189,8 @@ log: {{ level: \"{log}\" }}
 
     /// Whether a password binds.
     pub fn binds(&self, login: &str, target: &str, password: &str) -> bool {
-        let finished = self.cli(&["user", "check-password", login, "--target", target], &format!("{password}\n"));
+        let finished =
+            self.cli(&["user", "check-password", login, "--target", target], &format!("{password}\n"));
         assert!(finished.code <= 1, "{}{}", finished.out, finished.err);
         finished.code == 0
     }

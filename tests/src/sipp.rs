@@ -38,7 +38,14 @@ impl Sipp {
             .arg("-sf")
             .arg(root().join("tests/peers/sipp-keys.xml"))
             .args(["-s", number, "-m", "1", "-nostdin", "-i", "127.0.0.1", "-mi", "127.0.0.1"])
-            .args(["-p", &sip.to_string(), "-mp", &media.to_string(), "-cid_str", "passline-e2e-%u@127.0.0.1"])
+            .args([
+                "-p",
+                &sip.to_string(),
+                "-mp",
+                &media.to_string(),
+                "-cid_str",
+                "passline-e2e-%u@127.0.0.1",
+            ])
             .args(["-key", "codec_pt", &info.payload_type.to_string(), "-key", "codec", info.name])
             .args(["-timeout", "170", "-timeout_error", "-trace_err", "-error_file", "sipp-errors.log"]);
         let process = Process::start(&mut command, &server.file("sipp.log"));

@@ -18,7 +18,8 @@ pub struct Slapd {
 impl Slapd {
     /// Starts it with these people below `ou=people,dc=example,dc=org`.
     pub fn start(people: &[&str]) -> Self {
-        let folder = tempfile::Builder::new().prefix("passline-slapd-").tempdir().expect("a temporary folder");
+        let folder =
+            tempfile::Builder::new().prefix("passline-slapd-").tempdir().expect("a temporary folder");
         let path = folder.path();
         let put = |name: &str, text: String| fs::write(path.join(name), text).expect("our own folder");
         fs::create_dir(path.join("db")).expect("our own folder");
@@ -109,7 +110,10 @@ access to * by dn.exact=\"{SERVICE}\" read by * none
 
 fn ldif(people: &[&str]) -> String {
     let entry = |dn: &str, lines: &str| format!("dn: {dn}\n{lines}\n\n");
-    let mut ldif = entry("dc=example,dc=org", "objectClass: dcObject\nobjectClass: organization\ndc: example\no: Example");
+    let mut ldif = entry(
+        "dc=example,dc=org",
+        "objectClass: dcObject\nobjectClass: organization\ndc: example\no: Example",
+    );
     ldif += &entry(
         "cn=policy,dc=example,dc=org",
         "objectClass: organizationalRole\nobjectClass: pwdPolicy\ncn: policy\npwdAttribute: userPassword\npwdLockout: TRUE
@@ -121,7 +125,9 @@ pwdMaxFailure: 20\npwdMinLength: 8\npwdCheckQuality: 2",
     );
     ldif += &entry("ou=people,dc=example,dc=org", "objectClass: organizationalUnit\nou: people");
     for uid in people {
-        let lines = format!("objectClass: inetOrgPerson\nuid: {uid}\ncn: {uid}\nsn: {uid}\nuserPassword: {OLD_PASSWORD}");
+        let lines = format!(
+            "objectClass: inetOrgPerson\nuid: {uid}\ncn: {uid}\nsn: {uid}\nuserPassword: {OLD_PASSWORD}"
+        );
         ldif += &entry(&format!("uid={uid},ou=people,dc=example,dc=org"), &lines);
     }
     ldif

@@ -285,10 +285,13 @@ async fn live(voice: Voice, plans: Vec<Plan<'_>>) -> Vec<Talk> {
             leg.act(id, &handle, now);
         }
     }
-    let incomplete = |legs: &[Leg<'_>]| legs.iter().any(|leg| leg.answered.is_some() && leg.talk.record.is_none());
+    let incomplete =
+        |legs: &[Leg<'_>]| legs.iter().any(|leg| leg.answered.is_some() && leg.talk.record.is_none());
     let end = Instant::now() + AFTERMATH;
     while incomplete(&legs) && Instant::now() < end {
-        if let Ok(Some(NetEvent::Record { record, .. })) = tokio::time::timeout(AFTERMATH, events.recv()).await {
+        if let Ok(Some(NetEvent::Record { record, .. })) =
+            tokio::time::timeout(AFTERMATH, events.recv()).await
+        {
             keep(&mut legs, record);
         }
     }

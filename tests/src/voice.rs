@@ -67,9 +67,11 @@ fn load(languages: Vec<LanguageSource>) -> Loaded {
     let library = Library::build(languages).unwrap_or_else(|faults| panic!("{}", lines(&faults)));
     let mut flows = Vec::new();
     collect(&root().join("config/flows"), &mut flows);
-    let text = |(path, text): (String, Cow<'static, [u8]>)| (path, String::from_utf8_lossy(&text).into_owned());
+    let text =
+        |(path, text): (String, Cow<'static, [u8]>)| (path, String::from_utf8_lossy(&text).into_owned());
     let flows: Vec<_> = flows.into_iter().map(text).collect();
-    let program = passline_flow::load(&flows, &Known(&library)).unwrap_or_else(|faults| panic!("{}", lines(&faults)));
+    let program =
+        passline_flow::load(&flows, &Known(&library)).unwrap_or_else(|faults| panic!("{}", lines(&faults)));
     Loaded { library: Arc::new(library), program: Arc::new(program) }
 }
 

@@ -25,7 +25,8 @@ mod tests {
 
     #[test]
     fn only_the_named_networks_are_served() {
-        let list = |text: &[&str]| AllowList::new(&text.iter().map(|t| t.parse().unwrap()).collect::<Vec<_>>());
+        let list =
+            |text: &[&str]| AllowList::new(&text.iter().map(|t| t.parse().unwrap()).collect::<Vec<_>>());
         let admits = |list: &AllowList, source: &str| list.admits(source.parse().unwrap());
         assert!(admits(&list(&[]), "203.0.113.1"));
         let some = list(&["192.0.2.0/24", "2001:db8::/32"]);

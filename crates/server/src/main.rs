@@ -20,6 +20,7 @@ mod prompts;
 mod replay;
 mod secret;
 mod serve;
+mod steps;
 mod user;
 mod wav;
 

@@ -46,7 +46,9 @@ fn write_picture(capture: &Path, out: &Path, picture: &Picture) -> Result<(), Fa
     let name = out.display();
     let same = |path: &Path| path.canonicalize().ok();
     if same(out).is_some_and(|out| Some(out) == same(capture)) {
-        return Err(Failure::input(format!("{name}: is the capture itself; name another file for the picture")));
+        return Err(Failure::input(format!(
+            "{name}: is the capture itself; name another file for the picture"
+        )));
     }
     std::fs::write(out, &picture.svg).map_err(|e| Failure::input(format!("{name}: {e}")))?;
     eprintln!("{name}: {} streams drawn; the digits in it stand in clear", picture.drawn);

@@ -4,6 +4,7 @@ use crate::{
     desk,
     exit::Failure,
     node::Node,
+    steps,
 };
 use passline_connectors::DemoUser;
 use passline_net::{Command, Handle};
@@ -20,11 +21,11 @@ pub async fn run(config: &Config, embedded: bool) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     let demo = config.identity.demo.unwrap_or(embedded);
-    let node = Node::start(config, demo, false).await?;
+    let node = Node::start(config, demo, steps::wanted()).await?;
     print_banner(config, &node);
     let handle = node.handle.clone();
     tokio::spawn(end_on_signal(handle));
-    node.run(|_| {}).await;
+    node.run(steps::log).await;
     Ok(())
 }
 
