@@ -101,7 +101,9 @@ struct Candidate<'a> {
     census: Census,
     packets: Vec<&'a Datagram>,
     next_sequence: u16,
+    last_timestamp: u32,
     in_order: u64,
+    repeated: u64,
 }
 
 /// Runs a capture. `epoch` is any instant; only differences count.
@@ -159,17 +161,23 @@ fn run(epoch: Instant, frames: &[Frame], options: &Options, mut tracks: Option<&
             census: Census::default(),
             packets: Vec::new(),
             next_sequence: packet.sequence,
+            last_timestamp: packet.timestamp,
             in_order: 0,
+            repeated: 0,
         };
         let candidate = match call {
             Some(call) => in_calls.entry((call, datagram.from, datagram.to)).or_insert_with(new),
             None => loose.entry((datagram.from, datagram.to, packet.ssrc)).or_insert_with(new),
         };
         candidate.census.count(packet.payload_type, packet.payload);
-        // Captures of two interfaces have every packet twice: the same number again is in order as well.
-        candidate.in_order +=
-            u64::from(packet.sequence.wrapping_sub(candidate.next_sequence.wrapping_sub(1)) < 17);
+        let advance = packet.sequence.wrapping_sub(candidate.next_sequence);
+        // Captures of two interfaces have every packet twice.
+        if advance == u16::MAX && candidate.last_timestamp == packet.timestamp {
+            candidate.repeated += 1;
+        }
+        candidate.in_order += u64::from(advance < 16);
         candidate.next_sequence = packet.sequence.wrapping_add(1);
+        candidate.last_timestamp = packet.timestamp;
         candidate.packets.push(datagram);
     }
     let calls = watch.calls.iter().enumerate().map(|(index, call)| {
@@ -238,7 +246,7 @@ fn separate(frames: &[Frame]) -> (Watch, Vec<Datagram>) {
 impl Candidate<'_> {
     /// Without SIP, only the look of the packets tells RTP from anything else that begins with the bits 10.
     fn is_rtp(&self) -> bool {
-        let packets = self.packets.len() as u64;
+        let packets = self.packets.len() as u64 - self.repeated;
         let known = |pt: &u8| matches!(pt, 0..=34 | 96..=127);
         packets >= LEAST_PACKETS && self.in_order * 2 > packets && self.census.packets.keys().any(known)
     }

@@ -234,6 +234,33 @@ fn a_window_a_strange_clock_and_many_streams_are_survived() {
 }
 
 #[test]
+fn a_capture_with_every_packet_twice_is_rtp_and_one_that_only_repeats_is_not() {
+    let stream = |port: u16, sequence: &dyn Fn(u16) -> u16| -> Vec<Frame> {
+        let packets = (0..40u16).map(|index| {
+            let number = sequence(index);
+            let timestamp = u32::from(number) * 160;
+            let packet = Packet {
+                marker: false,
+                payload_type: 0,
+                sequence: number,
+                timestamp,
+                ssrc: 1,
+                payload: &[0xff; 160],
+            };
+            let mut bytes = [0; 256];
+            let length = packet.write(&mut bytes);
+            frame(u64::from(number) * 20, (CALLER, port), (CALLEE, 5000), &bytes[..length])
+        });
+        packets.collect()
+    };
+    let frames = [stream(4000, &|index| index / 2), stream(4002, &|_| 5)].concat();
+    let (report, _) = draw(&frames, &Window::default());
+    let found: Vec<_> =
+        report.streams.iter().map(|s| (s.from.port(), s.counts.packets, s.counts.duplicated)).collect();
+    assert_eq!(found, [(4000, 40, 20)]);
+}
+
+#[test]
 fn a_real_capture_is_drawn_with_all_its_digits() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../../shared/fixtures/pcap/ast-dtmf_sdp_recognition-ulaw-2013785496.pcap");
