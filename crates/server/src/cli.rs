@@ -71,7 +71,7 @@ Examples:
     /// Run the calls of a capture through the media engine in virtual time.
     #[command(
         after_help = "One JSON line per call, and one per RTP stream that belongs to no call. Times are in ms since the first packet
-of the call (its INVITE) or of the stream.
+of the call (its INVITE) or of the stream. The ledger of a digit tells the packets it was heard by, and the methods.
 
 Examples:
   passline replay trace.pcap --json
