@@ -19,13 +19,13 @@ use std::{
 /// Calls, and ends the server when a prompt begins.
 fn killed_at(server: &RefCell<Server>, person: &Person, moment: &str) -> Talk {
     let (uri, voice) = (server.borrow().uri("5000"), server.borrow().voice);
-    let mut patience = Patience::new(person.clone());
+    let mut patience = Patience::hurried(person.clone());
     let plan = Plan::minded(&uri, |prompt, transcript| {
         if prompt.name == moment {
             server.borrow_mut().kill();
             return vec![Act::Vanish];
         }
-        let keys = patience.keys(&prompt.language, &prompt.name, transcript);
+        let keys = patience.keys(prompt, transcript);
         keys.map_or_else(Vec::new, |keys| vec![Act::Wait(150), Act::Keys(keys)])
     });
     talk_once(voice, plan)
@@ -72,7 +72,7 @@ fn killed_while_a_target_is_being_changed() {
     let person = Person::ada();
     server.borrow().enrol(&person, &["directory", "ldap"]);
     let (uri, voice) = (server.borrow().uri("5000"), server.borrow().voice);
-    let mut patience = Patience::new(person.clone());
+    let mut patience = Patience::hurried(person.clone());
     let plan = Plan::minded(&uri, |prompt, transcript| {
         match prompt.name.as_str() {
             "choose_systems" => slapd.freeze(),
@@ -82,7 +82,7 @@ fn killed_while_a_target_is_being_changed() {
             }
             _ => {}
         }
-        let keys = patience.keys(&prompt.language, &prompt.name, transcript);
+        let keys = patience.keys(prompt, transcript);
         keys.map_or_else(Vec::new, |keys| vec![Act::Wait(150), Act::Keys(keys)])
     });
     let talk = talk_once(voice, plan);
@@ -152,11 +152,11 @@ impl Moment {
 
     /// The caller's part; nobody is there any more soon after the last keys.
     fn call(self, uri: &str, voice: Voice, person: &Person) {
-        let mut patience = Patience::new(person.clone());
+        let mut patience = Patience::hurried(person.clone());
         let mut keyed = 0;
         let last = if self.query == "verify" { "question_" } else { "choose_systems" };
         let plan = Plan::minded(uri, |prompt, transcript| {
-            let Some(keys) = patience.keys(&prompt.language, &prompt.name, transcript) else {
+            let Some(keys) = patience.keys(prompt, transcript) else {
                 return Vec::new();
             };
             keyed += usize::from(prompt.name.starts_with(last));
