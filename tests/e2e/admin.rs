@@ -29,8 +29,11 @@ fn check_names_file_line_column_and_remedy() {
     put("flows.yaml", &format!("flows: flows\nmedia: {}\n", root().join("media").display()));
     let finished = cli(folder.path(), &["check", "--config", "flows.yaml"]);
     assert_eq!(finished.code, 3, "{finished:?}");
-    for (wrong, remedy) in [("do_unlok", "do_unlock"), ("welcom", "welcome")] {
-        let line = shipped.lines().position(|line| line.contains(remedy)).expect("it stands there") + 1;
+    for (wrong, remedy) in [("do_unlok", "Did you mean `do_unlock`?"), ("welcom", "correct the name")] {
+        let broken = fs::read_to_string(folder.path().join("flows/reset.yaml")).expect("just written");
+        let names =
+            |line: &str| line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == wrong);
+        let line = broken.lines().position(names).expect("it stands there") + 1;
         let fault = finished.err.lines().find(|fault| fault.contains(&format!("`{wrong}`")));
         let fault = fault.unwrap_or_else(|| panic!("{wrong} is not found: {}", finished.err));
         assert!(fault.contains(&format!("reset.yaml:{line}:")), "{fault}");
@@ -74,11 +77,15 @@ fn users_are_administered_and_secrets_come_by_standard_input_or_file() {
     );
     let listed = server.cli(&["user", "list"], "").good();
     assert!(listed.contains("dora"));
-    server.cli(&["user", "lock", "dora"], "").good();
-    assert!(server.cli(&["user", "show", "dora"], "").good().contains("locked"));
-    server.cli(&["user", "unlock", "dora"], "").good();
     assert!(!server.binds("dora", "directory", "nothing"));
     assert_eq!(server.cli(&["user", "show", "nobody"], "").code, 3);
+    let demo = Server::start(Setup::default());
+    assert!(demo.binds("ada", "directory", "Old-Ada-Directory-1"));
+    demo.cli(&["user", "lock", "ada"], "").good();
+    assert!(demo.cli(&["user", "show", "ada"], "").good().contains("locked"));
+    assert!(!demo.binds("ada", "directory", "Old-Ada-Directory-1"), "locked out");
+    demo.cli(&["user", "unlock", "ada"], "").good();
+    assert!(demo.binds("ada", "directory", "Old-Ada-Directory-1"));
     // No option takes a secret as its value.
     for command in ["set-pin", "set-answers", "check-password"] {
         let help = server.cli(&["user", command, "--help"], "").good();

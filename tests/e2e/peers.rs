@@ -5,7 +5,7 @@ use passline_tests::{
     baresip::Baresip,
     capture::Capture,
     live::{WireEar, live},
-    person::Person,
+    person::{Patience, Person},
     server::{Server, Setup},
     sipp::{self, Sipp},
     voice::Voice,
@@ -45,7 +45,7 @@ fn sipp_resets(voice: Voice, codec: Codec) {
     let mut capture = sipp::capture(&server, ports);
     let mut sipp = Sipp::call(&server, "5000", codec, ports);
     let mut wire = WireEar::new(&voice.library(), codec, (ports.1, ports.1));
-    let pressed = live(&capture, &mut wire, &mut sipp, &Person::ada(), LIMIT);
+    let pressed = live(&capture, &mut wire, &mut sipp, Patience::hurried(Person::ada()), LIMIT);
     show(&server, &wire, &pressed);
     assert!(sipp.completes(), "{}", sipp.output());
     let password = wire.ear.password().expect("a password was spelled");
@@ -79,7 +79,7 @@ fn baresip_completes_the_reset_and_recorded_what_was_spoken() {
     let mut capture = Capture::start(server.folder(), &filter, 0);
     baresip.dial(&server.uri("5000"));
     let mut wire = WireEar::new(&voice.library(), Codec::Pcmu, baresip.media);
-    let pressed = live(&capture, &mut wire, &mut baresip, &Person::ada(), LIMIT);
+    let pressed = live(&capture, &mut wire, &mut baresip, Patience::patient(Person::ada()), LIMIT);
     show(&server, &wire, &pressed);
     let password = wire.ear.password().expect("a password was spelled");
     proof(&server, &Person::ada(), &password);

@@ -11,6 +11,9 @@ use std::{
     time::Duration,
 };
 
+/// A phone's name; without it a request could be so short that an answer has no room for more than it must hold.
+const PHONE: &str = "A phone of ordinary length/1.0 (tests of the password service, by hand)";
+
 /// A peer that speaks in raw messages.
 struct Peer {
     socket: UdpSocket,
@@ -31,7 +34,8 @@ impl Peer {
         format!(
             "{method} sip:{number}@{server} SIP/2.0\r\nVia: SIP/2.0/UDP {me};rport;branch=z9hG4bK-raw-{number}\r\n\
              From: <sip:raw@{me}>;tag=raw\r\nTo: <sip:{number}@{server}>\r\nCall-ID: raw-{number}@{me}\r\n\
-             CSeq: {cseq}\r\nContact: <sip:raw@{me}>\r\nMax-Forwards: 70\r\n{content}Content-Length: {}\r\n\r\n{body}",
+             CSeq: {cseq}\r\nContact: <sip:raw@{me}>\r\nMax-Forwards: 70\r\nUser-Agent: {PHONE}\r\n\
+             Accept: application/sdp, application/dtmf-relay\r\nSupported: replaces, timer\r\n{content}Content-Length: {}\r\n\r\n{body}",
             body.len()
         )
     }

@@ -2,7 +2,7 @@
 use crate::{
     capture::{Capture, Packet},
     ear::Ear,
-    person::{Patience, Person},
+    person::Patience,
     rtp::Rtp,
 };
 use passline_prompt::Library;
@@ -64,15 +64,14 @@ impl WireEar {
     }
 }
 
-/// A person at this phone until the call is over; the keys that were pressed. Panics after `limit`.
+/// Somebody at this phone until the call is over; the keys that were pressed. Panics after `limit`.
 pub fn live(
     capture: &Capture,
     wire: &mut WireEar,
     phone: &mut dyn Presser,
-    person: &Person,
+    mut patience: Patience,
     limit: Duration,
 ) -> String {
-    let mut patience = Patience::new(person.clone());
     let (start, mut pressed, mut waiting) = (Instant::now(), String::new(), Vec::new());
     let mut free = start;
     while !phone.is_over() {
@@ -80,7 +79,7 @@ pub fn live(
         std::thread::sleep(Duration::from_millis(20));
         wire.listen(capture);
         while let Some(prompt) = wire.ear.poll() {
-            waiting.extend(patience.keys(&prompt.language, &prompt.name, &wire.ear.transcript));
+            waiting.extend(patience.keys(&prompt, &wire.ear.transcript));
         }
         let now = Instant::now();
         if now >= free && !waiting.is_empty() {

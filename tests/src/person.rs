@@ -1,4 +1,5 @@
 //! Somebody who calls: what they know, and what they press when they hear a prompt.
+use crate::ear::Prompt;
 use passline_prompt::Transcript;
 
 /// Knows ID, PIN and answers, and does what the voice says.
@@ -64,22 +65,52 @@ impl Person {
 pub struct Patience {
     person: Person,
     answered: Option<String>,
+    hurried: bool,
+    word_heard: bool,
+    digits_heard: u8,
 }
 
 impl Patience {
-    /// A caller who has not heard anything yet.
-    pub fn new(person: Person) -> Self {
-        Self { person, answered: None }
+    /// A caller who goes on as soon as a part of the password is certain.
+    pub fn hurried(person: Person) -> Self {
+        Self { person, answered: None, hurried: true, word_heard: false, digits_heard: 0 }
+    }
+
+    /// A caller who hears everything out.
+    pub fn patient(person: Person) -> Self {
+        Self { hurried: false, ..Self::hurried(person) }
     }
 
     /// Keys for a prompt that begins or ends.
-    pub fn keys(&mut self, language: &str, prompt: &str, transcript: &Transcript) -> Option<String> {
+    pub fn keys(&mut self, prompt: &Prompt, transcript: &Transcript) -> Option<String> {
+        let Prompt { language, name, .. } = prompt;
+        if self.hurried && self.knows_part(prompt) {
+            return Some("1".into());
+        }
         // The menu of languages is said in each; these callers want the first.
-        if self.answered.as_deref() == Some(prompt) || (prompt == "language_menu" && language != "en") {
+        if self.answered.as_ref() == Some(name) || (name == "language_menu" && language != "en") {
             return None;
         }
-        let keys = self.person.keys(prompt, transcript)?;
-        self.answered = Some(prompt.to_owned());
+        let keys = match name.as_str() {
+            "password_keys" if self.hurried => "1".into(),
+            "that_was_all" if self.hurried => "#".into(),
+            name => self.person.keys(name, transcript)?,
+        };
+        self.answered = Some(name.to_owned());
         Some(keys)
+    }
+
+    /// Whoever has heard a word and the first of its letters, or both digits, need not hear the rest spelled.
+    fn knows_part(&mut self, prompt: &Prompt) -> bool {
+        if !prompt.complete {
+            return false;
+        }
+        if prompt.name.starts_with("digit_") {
+            self.digits_heard += 1;
+            return self.digits_heard == 2;
+        }
+        self.digits_heard = 0;
+        self.word_heard |= prompt.name.starts_with("word_");
+        self.word_heard && prompt.name.starts_with("code_") && std::mem::take(&mut self.word_heard)
     }
 }

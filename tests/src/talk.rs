@@ -51,9 +51,9 @@ pub struct Plan<'a> {
 impl<'a> Plan<'a> {
     /// A call of somebody who does what the voice says.
     pub fn reset(uri: &str, person: &Person) -> Self {
-        let mut patience = Patience::new(person.clone());
+        let mut patience = Patience::hurried(person.clone());
         Self::minded(uri, move |prompt, transcript| {
-            let keys = patience.keys(&prompt.language, &prompt.name, transcript);
+            let keys = patience.keys(prompt, transcript);
             keys.map_or_else(Vec::new, |keys| vec![Act::Wait(150), Act::Keys(keys)])
         })
     }
