@@ -207,6 +207,7 @@ fn story(moment: Moment) -> &'static str {
 /// happened, and no password is left that nobody knows whether it works.
 #[test]
 fn killed_anywhere_between_the_last_answer_and_the_first_word() {
+    let _alone = crate::alone();
     let delays = [0, 8, 20, 35, 60, 150];
     let applying = delays.map(Moment::applying);
     let moments = [Moment::verifying(0), Moment::verifying(15)].into_iter().chain(applying);

@@ -120,10 +120,8 @@ impl Drop for Capture {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if std::thread::panicking() {
-            if let Some(folder) = std::env::var_os("PASSLINE_KEEP") {
-                let _ = std::fs::copy(&self.file, Path::new(&folder).join("failed.pcap"));
-            }
+        if let Some(folder) = std::env::var_os("PASSLINE_KEEP").filter(|_| std::thread::panicking()) {
+            let _ = std::fs::copy(&self.file, Path::new(&folder).join("failed.pcap"));
         }
     }
 }
