@@ -18,18 +18,6 @@ fn a_reset_gives_the_account_back() {
     let call = server.call();
     assert_eq!(call["outcome"], "completed");
     assert_eq!(call["digit_count"], talk.pressed.len());
-    let heard = |name: &str| {
-        talk.ear
-            .prompts
-            .iter()
-            .filter(|prompt| prompt.name == name)
-            .map(|prompt| prompt.complete)
-            .collect::<Vec<_>>()
-    };
-    if std::env::var_os("SHOW").is_some() {
-        for prompt in &talk.ear.prompts {
-            eprintln!("{:>8} {} {}", prompt.at_ms, prompt.name, prompt.complete);
-        }
-    }
-    assert!(talk.heard("goodbye"), "{:?}", heard("goodbye"));
+    let heard: Vec<_> = talk.ear.prompts.iter().map(|prompt| (&prompt.name, prompt.complete)).collect();
+    assert!(talk.heard("goodbye"), "to its end: {heard:?}");
 }

@@ -18,6 +18,7 @@ pub struct Sipp {
     process: Process,
     sip: SocketAddr,
     commands: UdpSocket,
+    sent: u32,
     /// Where it receives RTP.
     pub media: u16,
 }
@@ -50,7 +51,7 @@ impl Sipp {
             .args(["-timeout", "170", "-timeout_error", "-trace_err", "-error_file", "sipp-errors.log"]);
         let process = Process::start(&mut command, &server.file("sipp.log"));
         let commands = UdpSocket::bind(ports::local(0)).expect("a socket");
-        Self { process, sip: ports::local(sip), commands, media }
+        Self { process, sip: ports::local(sip), commands, sent: 0, media }
     }
 
     /// True if it ends in time and its scenario went to its end.
@@ -67,13 +68,15 @@ impl Sipp {
 impl Presser for Sipp {
     fn press(&mut self, keys: &str) -> Duration {
         let from = self.commands.local_addr().expect("bound");
-        let branch = keys.len() + self.process.output().len();
+        // SIPp takes what is like the last message for a retransmission.
+        self.sent += 1;
         let message = format!(
-            "INFO sip:sipp@{0} SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bK-e2e-{branch}\r\n\
-             From: <sip:test@{from}>;tag=e2e\r\nTo: <sip:sipp@{0}>;tag=1\r\nCall-ID: {CALL_ID}\r\nCSeq: 1 INFO\r\n\
+            "INFO sip:sipp@{0} SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bK-e2e-{2}\r\n\
+             From: <sip:test@{from}>;tag=e2e\r\nTo: <sip:sipp@{0}>;tag=1\r\nCall-ID: {CALL_ID}\r\nCSeq: {2} INFO\r\n\
              Max-Forwards: 70\r\nContent-Type: text/plain\r\nContent-Length: {1}\r\n\r\n{keys}",
             self.sip,
-            keys.len()
+            keys.len(),
+            self.sent
         );
         self.commands.send_to(message.as_bytes(), self.sip).expect("loopback");
         LEAD + PER_KEY * keys.len() as u32
