@@ -143,28 +143,6 @@ fn a_caller_hears_what_is_said_and_reads_its_script_from_a_file() {
 }
 
 #[test]
-fn numbers_without_a_flow_are_not_found_and_a_full_house_says_when_to_come_back() {
-    let server = Server::start(Setup { max_calls: 1, ..Setup::default() });
-    let refused = |number: &str| {
-        let finished = server.cli(&["call", &server.uri(number), "--json"], "");
-        assert_eq!(finished.code, 1, "{}", finished.err);
-        serde_json::from_str::<Value>(&finished.out).expect("JSON")["status"].clone()
-    };
-    assert_eq!(refused("4711"), 404);
-    let mut command = server.command();
-    let uri = server.uri("5001");
-    command.args(["call", uri.as_str(), "--keys", "p6000 hangup"]);
-    let mut first = passline_tests::process::Process::start(&mut command, &server.file("first"));
-    let busy = passline_tests::wait_for(Duration::from_secs(5), || {
-        let finished = server.cli(&["call", &uri, "--keys", "hangup", "--json"], "");
-        let status = serde_json::from_str::<Value>(&finished.out).expect("JSON")["status"].clone();
-        (!status.is_null()).then_some(status)
-    });
-    assert_eq!(busy, Some(503.into()));
-    assert!(first.wait(Duration::from_secs(20)).is_some_and(|status| status.success()), "{}", first.output());
-}
-
-#[test]
 fn the_demo_gives_an_account_back_within_a_minute() {
     let folder = folder();
     let start = Instant::now();
