@@ -70,9 +70,12 @@ pub fn load_library(config: &Config) -> Result<(Option<Library>, Assets, Vec<Lib
     }
 }
 
+/// A file of a language folder: its path in it, and its octets.
+type File = (String, Cow<'static, [u8]>);
+
 /// Each language folder, the default language first.
 pub fn sources(config: &Config, prompts: &Assets) -> Vec<LanguageSource> {
-    let mut languages: BTreeMap<&str, Vec<(String, Cow<'static, [u8]>)>> = BTreeMap::new();
+    let mut languages: BTreeMap<&str, Vec<File>> = BTreeMap::new();
     for (path, bytes) in &prompts.files {
         if let Some((language, file)) = path.split_once('/') {
             languages.entry(language).or_default().push((file.to_owned(), bytes.clone()));

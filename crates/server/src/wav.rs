@@ -28,7 +28,7 @@ pub fn read_8k(path: &Path) -> Result<Vec<i16>, Failure> {
 }
 
 fn resample(mono: &[f32], rate: u32) -> Result<Vec<f32>, String> {
-    if rate < 1000 || rate > 768_000 {
+    if !(1000..=768_000).contains(&rate) {
         return Err(format!("has a sample rate of {rate} Hz; 1 kHz to 768 kHz can be read"));
     }
     let mut resampler =
