@@ -232,9 +232,12 @@ impl Control {
     fn event(&mut self, now: Instant, event: Event) {
         let handle = match &event {
             Event::Incoming { call, .. }
-            | Event::Cancelled { call }
+            | Event::Cancelled { call, .. }
             | Event::Confirmed { call, .. }
             | Event::Reoffered { call, .. }
+            | Event::Reanswered { call, .. }
+            | Event::Referred { call, .. }
+            | Event::ReferProgress { call, .. }
             | Event::Info { call, .. }
             | Event::Bye { call, .. }
             | Event::Ringing { call, .. }

@@ -84,11 +84,75 @@ pub enum Input<'a> {
     Timer,
 }
 
+/// When provisional responses are sent reliably (RFC 3262).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
+pub enum Rel100 {
+    /// Never: 100rel is not offered, and an INVITE that requires it gets 420. For peers whose PRACK is broken.
+    Never,
+    /// Where the peer requires it.
+    #[default]
+    Required,
+    /// Where the peer supports it.
+    Prefer,
+}
+
+/// Who refreshes a session with a timer (RFC 4028).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
+pub enum Refresher {
+    /// We, where the peer lets us.
+    Ours,
+    /// The peer, where it can.
+    Theirs,
+    /// As the peer asks; where it does not, the one who called.
+    #[default]
+    Negotiated,
+}
+
+/// Session timers (RFC 4028).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub struct SessionPolicy {
+    /// Session-Expires that we ask for, and the longest that we agree to as called side, in seconds.
+    pub expires: u32,
+    /// Shortest interval taken, in seconds; at least 90 (RFC 4028 §5).
+    pub min_se: u32,
+    /// Who refreshes.
+    pub refresher: Refresher,
+    /// Ask for a timer also where the peer does not.
+    pub offer: bool,
+}
+
+impl Default for SessionPolicy {
+    fn default() -> Self {
+        SessionPolicy { expires: 1800, min_se: 90, refresher: Refresher::Negotiated, offer: false }
+    }
+}
+
+/// Terms of one call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
+pub struct CallPolicy {
+    /// Reliable provisional responses.
+    pub rel100: Rel100,
+    /// Session timer.
+    pub session: SessionPolicy,
+}
+
 /// What the layer above wants. A command for a call that is over or in the wrong state does nothing.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Sends 180 Ringing.
-    Ring(CallHandle),
+    /// Sends 180 Ringing, or 183 Session Progress with a description; reliably where [`CallPolicy::rel100`] says so (RFC 3262).
+    Ring {
+        /// The call of [`Event::Incoming`].
+        call: CallHandle,
+        /// Early media: the answer to the INVITE's offer, or our offer when it brought none and 100rel is spoken.
+        sdp: Option<Vec<u8>>,
+    },
+    /// Sets what this incoming call does other than [`Config`](crate::Config) says; before Ring and Accept.
+    Tune {
+        /// The call of [`Event::Incoming`].
+        call: CallHandle,
+        /// Its terms.
+        policy: CallPolicy,
+    },
     /// Answers an incoming INVITE with 200.
     Accept {
         /// The call of [`Event::Incoming`].
@@ -126,6 +190,54 @@ pub enum Command {
         path: Flow,
         /// The offer; empty for a delayed offer.
         sdp: Vec<u8>,
+    },
+    /// Gives the answer to an offer that came in a response: in [`Event::Answered`] or [`Event::Ringing`] of an INVITE, or in
+    /// [`Event::Reanswered`] of a re-INVITE, that carried none. It travels in the ACK or the PRACK.
+    Acknowledge {
+        /// The call.
+        call: CallHandle,
+        /// The answer.
+        sdp: Vec<u8>,
+    },
+    /// Sends a re-INVITE (hold, resume, new address or codec); answered by [`Event::Reanswered`]. While another offer is
+    /// open, or after 491, it waits for its turn.
+    Reinvite {
+        /// The call, answered.
+        call: CallHandle,
+        /// The offer; empty for a delayed offer.
+        sdp: Vec<u8>,
+    },
+    /// Asks the peer to call somebody else (RFC 3515); answered by [`Event::ReferProgress`].
+    Refer {
+        /// The call, answered.
+        call: CallHandle,
+        /// Whom to call, a URI. Empty with `replaces`: the remote target of that call.
+        to: String,
+        /// Another call of ours, whose place the new one is to take (attended transfer, RFC 3891).
+        replaces: Option<CallHandle>,
+    },
+    /// Answers [`Event::Referred`] with 202; [`Command::NotifyRefer`] tells how it goes on.
+    AcceptRefer {
+        /// The call.
+        call: CallHandle,
+    },
+    /// Answers [`Event::Referred`] with a refusal.
+    RejectRefer {
+        /// The call.
+        call: CallHandle,
+        /// Status code, 300..=699; ordinarily 403 or 603.
+        status: u16,
+    },
+    /// Tells the peer that referred us how the new call goes (NOTIFY with message/sipfrag, RFC 3515 §2.4.5).
+    NotifyRefer {
+        /// The call in which the REFER came.
+        call: CallHandle,
+        /// Status of the new INVITE, 100..=699.
+        status: u16,
+        /// Its reason phrase; the standard one when empty.
+        reason: String,
+        /// The last of these notices; the subscription ends.
+        done: bool,
     },
     /// Sends an INFO request in the dialog.
     SendInfo {
@@ -216,6 +328,8 @@ pub enum Event {
     Cancelled {
         /// The call.
         call: CallHandle,
+        /// The Reason header's value (RFC 3326), for example `SIP;cause=200;text="Call completed elsewhere"`.
+        reason: Option<String>,
     },
     /// The ACK of our 200 came (to the INVITE or to a re-INVITE).
     Confirmed {
@@ -230,6 +344,36 @@ pub enum Event {
         call: CallHandle,
         /// The new offer; `None`: we are to offer.
         sdp: Option<Vec<u8>>,
+    },
+    /// Our [`Command::Reinvite`] is done.
+    Reanswered {
+        /// The call.
+        call: CallHandle,
+        /// The peer's answer (its offer, if ours was empty: [`Command::Acknowledge`] must follow), or the status of the
+        /// refusal, 300..=699; the session then goes on as it was.
+        result: Result<Option<Vec<u8>>, u16>,
+    },
+    /// The peer asks us to call somebody else; must be answered by AcceptRefer or RejectRefer.
+    Referred {
+        /// The call in which it asks.
+        call: CallHandle,
+        /// URI of Refer-To, without its header fields.
+        to: String,
+        /// Replaces header for the new INVITE (attended transfer), unescaped; for the layer above to repeat.
+        replaces: Option<String>,
+        /// Referred-By header (RFC 3892); trust is the engine's decision.
+        referred_by: Option<String>,
+    },
+    /// How the call goes that we asked the peer to make.
+    ReferProgress {
+        /// The call in which we asked.
+        call: CallHandle,
+        /// Status of the peer's new INVITE, as it says; or of the refused REFER (405 where it knows none).
+        status: u16,
+        /// Reason phrase as received.
+        reason: String,
+        /// No further news will come.
+        done: bool,
     },
     /// An INFO request; 200 has gone.
     Info {
@@ -260,7 +404,7 @@ pub enum Event {
     Answered {
         /// The call.
         call: CallHandle,
-        /// The peer's description (an answer, as we always offer).
+        /// The peer's description: its answer, or its offer if our INVITE carried none ([`Command::Acknowledge`] must follow).
         sdp: Option<Vec<u8>>,
     },
     /// Our INVITE was refused (also 408 on a time-out, 503 on a transport failure). `Ended` follows.
@@ -328,8 +472,30 @@ pub struct IncomingCall {
     pub sdp: Option<Vec<u8>>,
     /// The path the INVITE came by.
     pub path: Flow,
-    /// URI of the first Diversion header (RFC 5806); trust is the engine's decision.
-    pub diversion: Option<String>,
-    /// URI of the first P-Asserted-Identity (RFC 3325); trust is the engine's decision.
-    pub asserted_identity: Option<String>,
+    /// Diversion (RFC 5806), the last diversion first. These and the following identities are items as received,
+    /// `"Name" <sip:…>;reason=…`, control characters replaced; whether to trust them is the engine's decision.
+    pub diversions: Vec<String>,
+    /// History-Info (RFC 7044), in the order of the index: the oldest first.
+    pub history: Vec<String>,
+    /// P-Asserted-Identity (RFC 3325), also with a space before the colon.
+    pub asserted: Vec<String>,
+    /// P-Preferred-Identity (RFC 3325 §9.2).
+    pub preferred: Vec<String>,
+    /// The first Remote-Party-ID.
+    pub remote_party_id: Option<String>,
+    /// Privacy (RFC 3323), for example `id`.
+    pub privacy: Option<String>,
+    /// Referred-By (RFC 3892).
+    pub referred_by: Option<String>,
+    /// The call of ours whose place this one is to take (Replaces, RFC 3891), found and fit to be replaced.
+    pub replaces: Option<CallHandle>,
+}
+
+impl IncomingCall {
+    /// URI and number (user part, unescaped, without parameters) of an item of the identity headers.
+    pub fn identity(item: &str) -> Option<(String, String)> {
+        let address = crate::message::Address::parse(item).ok()?;
+        let uri = address.uri()?;
+        Some((uri.raw.to_owned(), uri.number()))
+    }
 }

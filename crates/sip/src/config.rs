@@ -1,6 +1,6 @@
 //! Settings of the user agent.
 
-use crate::Transport;
+use crate::{CallPolicy, Transport};
 use std::net::{IpAddr, SocketAddr};
 
 /// An address on which the shell listens.
@@ -35,6 +35,8 @@ pub struct Config {
     pub retry_after: u32,
     /// INFO bodies handed on, as lower-case media types; others get 415.
     pub info_types: Vec<String>,
+    /// Terms of calls for which the layer above gives no others.
+    pub policy: CallPolicy,
     /// Emit [`Output::Trace`](crate::Output::Trace).
     pub trace: bool,
 }
@@ -52,6 +54,7 @@ impl Default for Config {
             max_headers: 256,
             retry_after: 10,
             info_types: vec!["application/dtmf-relay".into(), "application/dtmf".into()],
+            policy: CallPolicy::default(),
             trace: false,
         }
     }

@@ -37,7 +37,24 @@ impl Debug for Input<'_> {
 impl Debug for Command {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match self {
-            Command::Ring(call) => f.debug_tuple("Ring").field(call).finish(),
+            Command::Ring { call, sdp } => f.debug_tuple("Ring").field(call).field(&hidden(sdp)).finish(),
+            Command::Tune { call, policy } => f.debug_tuple("Tune").field(call).field(policy).finish(),
+            Command::Acknowledge { call, sdp } => {
+                f.debug_tuple("Acknowledge").field(call).field(&Octets(sdp.len())).finish()
+            }
+            Command::Reinvite { call, sdp } => {
+                f.debug_tuple("Reinvite").field(call).field(&Octets(sdp.len())).finish()
+            }
+            Command::Refer { call, to, replaces } => {
+                f.debug_tuple("Refer").field(call).field(to).field(replaces).finish()
+            }
+            Command::AcceptRefer { call } => f.debug_tuple("AcceptRefer").field(call).finish(),
+            Command::RejectRefer { call, status } => {
+                f.debug_tuple("RejectRefer").field(call).field(status).finish()
+            }
+            Command::NotifyRefer { call, status, done, .. } => {
+                f.debug_tuple("NotifyRefer").field(call).field(status).field(done).finish()
+            }
             Command::Accept { call, sdp } => {
                 f.debug_tuple("Accept").field(call).field(&Octets(sdp.len())).finish()
             }
@@ -81,7 +98,19 @@ impl Debug for Event {
             Event::Incoming { call, info } => {
                 f.debug_tuple("Incoming").field(call).field(&info.call_id).finish()
             }
-            Event::Cancelled { call } => f.debug_tuple("Cancelled").field(call).finish(),
+            Event::Cancelled { call, reason } => {
+                f.debug_tuple("Cancelled").field(call).field(reason).finish()
+            }
+            Event::Reanswered { call, result } => {
+                let shown = result.as_ref().map(hidden).map_err(|status| *status);
+                f.debug_tuple("Reanswered").field(call).field(&shown).finish()
+            }
+            Event::Referred { call, to, replaces, .. } => {
+                f.debug_tuple("Referred").field(call).field(to).field(&replaces.is_some()).finish()
+            }
+            Event::ReferProgress { call, status, reason, done } => {
+                f.debug_tuple("ReferProgress").field(call).field(status).field(reason).field(done).finish()
+            }
             Event::Confirmed { call, sdp } => {
                 f.debug_tuple("Confirmed").field(call).field(&hidden(sdp)).finish()
             }

@@ -14,7 +14,8 @@ pub mod transaction;
 mod ua;
 
 pub use api::{
-    CallHandle, Command, Direction, EndCause, Event, Flow, IncomingCall, Input, Output, Trace, Transport,
+    CallHandle, CallPolicy, Command, Direction, EndCause, Event, Flow, IncomingCall, Input, Output,
+    Refresher, Rel100, SessionPolicy, Trace, Transport,
 };
 pub use config::{Config, Listener};
 pub use ua::UserAgent;

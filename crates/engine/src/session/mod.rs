@@ -116,7 +116,10 @@ impl Session {
             Event::Answered { sdp, .. } => self.answered(now, core, sdp),
             Event::Refused { status, reason, .. } => self.refused(core, status, reason),
             Event::Ended { cause, .. } => self.ended(now, core, cause),
-            Event::Incoming { .. } => {}
+            Event::Referred { call, .. } => {
+                core.sip(now, passline_sip::Command::RejectRefer { call, status: 403 });
+            }
+            Event::Incoming { .. } | Event::Reanswered { .. } | Event::ReferProgress { .. } => {}
         }
     }
 

@@ -35,6 +35,9 @@ names! {
     RetryAfter "Retry-After" "", SessionExpires "Session-Expires" "x", MinSe "Min-SE" "", InfoPackage "Info-Package" "",
     Diversion "Diversion" "", AssertedIdentity "P-Asserted-Identity" "", Subject "Subject" "s", Event "Event" "o",
     ReferTo "Refer-To" "r", Unsupported "Unsupported" "", Authorization "Authorization" "",
+    PreferredIdentity "P-Preferred-Identity" "", RemotePartyId "Remote-Party-ID" "", Privacy "Privacy" "",
+    HistoryInfo "History-Info" "", ReferredBy "Referred-By" "b", Replaces "Replaces" "", ReferSub "Refer-Sub" "",
+    SubscriptionState "Subscription-State" "", Expires "Expires" "", RSeq "RSeq" "", RAck "RAck" "",
 }
 
 #[cfg(test)]

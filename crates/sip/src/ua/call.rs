@@ -2,7 +2,7 @@
 
 use super::session::Session;
 use crate::dialog::{Dialog, Outgoing};
-use crate::{EndCause, Flow};
+use crate::{CallPolicy, EndCause, Flow};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -54,6 +54,7 @@ pub(super) struct Placed {
 #[derive(Debug)]
 pub(super) struct Call {
     pub phase: Phase,
+    pub policy: CallPolicy,
     /// `None` until our INVITE is answered by somebody with a tag.
     pub dialog: Option<Dialog>,
     /// Our tag, kept for the responses to an INVITE.
@@ -72,9 +73,10 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub fn new(phase: Phase, local_tag: String) -> Self {
+    pub fn new(phase: Phase, local_tag: String, policy: CallPolicy) -> Self {
         Call {
             phase,
+            policy,
             dialog: None,
             local_tag,
             pending: None,

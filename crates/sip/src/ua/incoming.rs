@@ -3,13 +3,13 @@
 use super::call::{Call, Phase, Unacked};
 use super::request::{Extra, Request, accept_extras, accepts_sdp, allows_update, status};
 use super::session::{Session, Terms};
-use super::{ALLOW, SUPPORTED, UserAgent};
+use super::{ALLOW, SUPPORTED, UserAgent, identity};
 use crate::dialog::{Dialog, DialogId};
 use crate::message::multipart::{Body, session_description};
 use crate::message::text::{inert, text};
 use crate::message::{Address, Flaw, Message, Name, Uri, Via, param};
 use crate::transaction::{T1, T1X64};
-use crate::{CallHandle, EndCause, Event, IncomingCall};
+use crate::{CallHandle, CallPolicy, EndCause, Event, IncomingCall};
 use std::time::Instant;
 
 impl UserAgent {
@@ -50,7 +50,7 @@ impl UserAgent {
             path: request.path,
             nat: behind_nat(message, request),
         };
-        let mut call = Call::new(Phase::Incoming, tag.clone());
+        let mut call = Call::new(Phase::Incoming, tag.clone(), self.config.policy);
         self.dialogs.insert(dialog.id.clone(), handle);
         call.dialog = Some(dialog);
         call.pending = Some(id);
@@ -59,10 +59,6 @@ impl UserAgent {
         call.session = terms.map(|terms| Session::start(now, terms));
         self.calls.insert(handle, call);
         self.respond_plain(now, id, 100, None, "", &[]);
-        let first_uri = |name| {
-            let value = field(name);
-            param::list(&value).next().and_then(|item| Address::parse(item).ok()).map(|a| inert(a.uri))
-        };
         let info = IncomingCall {
             number: inert(&uri.number()),
             request_uri: inert(uri.raw),
@@ -74,24 +70,33 @@ impl UserAgent {
             user_agent: message.text(Name::UserAgent).map(|t| inert(&t)),
             sdp: sdp(body),
             path: request.path,
-            diversion: first_uri(Name::Diversion),
-            asserted_identity: first_uri(Name::AssertedIdentity),
+            diversions: identity::items(message, Name::Diversion),
+            history: identity::history(message),
+            asserted: identity::items(message, Name::AssertedIdentity),
+            preferred: identity::items(message, Name::PreferredIdentity),
+            remote_party_id: identity::items(message, Name::RemotePartyId).into_iter().next(),
+            privacy: message.text(Name::Privacy).map(|t| inert(&t)),
+            referred_by: message.text(Name::ReferredBy).map(|t| inert(&t)),
+            replaces: None,
         };
         self.event(Event::Incoming { call: handle, info: Box::new(info) });
     }
 
-    pub(super) fn ring(&mut self, now: Instant, handle: CallHandle) {
+    pub(super) fn tune(&mut self, handle: CallHandle, policy: CallPolicy) {
+        if let Some(call) = self.calls.get_mut(&handle).filter(|c| c.phase == Phase::Incoming) {
+            call.policy = policy;
+        }
+    }
+
+    pub(super) fn ring(&mut self, now: Instant, handle: CallHandle, sdp: Option<&[u8]>) {
         let Some(call) = self.calls.get(&handle).filter(|c| c.phase == Phase::Incoming) else { return };
         let (Some(id), Some(dialog)) = (call.pending, &call.dialog) else { return };
-        let (tag, contact) = (call.local_tag.clone(), self.contact(&dialog.path));
-        self.respond_plain(
-            now,
-            id,
-            180,
-            None,
-            &tag,
-            &[Extra::must("Contact", contact), Extra::must("Allow", ALLOW)],
-        );
+        let code = if sdp.is_some() { 183 } else { 180 };
+        let contact = self.contact(&dialog.path);
+        let Some(mut writer) = self.answer(id, code, None, &call.local_tag) else { return };
+        writer.header("Contact", contact).header("Allow", ALLOW);
+        let bytes = writer.finish_with("application/sdp", sdp.unwrap_or_default());
+        self.respond(now, id, code, bytes);
     }
 
     pub(super) fn accept(&mut self, now: Instant, handle: CallHandle, sdp: &[u8]) {
@@ -174,14 +179,14 @@ impl UserAgent {
     }
 
     /// The peer cancelled the INVITE of this server transaction, which is still open.
-    pub(super) fn cancelled(&mut self, now: Instant, handle: CallHandle, id: u64) {
+    pub(super) fn cancelled(&mut self, now: Instant, handle: CallHandle, id: u64, reason: Option<String>) {
         let Some(call) = self.calls.get_mut(&handle) else { return };
         let tag = call.local_tag.clone();
         let first = call.phase == Phase::Incoming;
         call.pending = None;
         self.respond_plain(now, id, 487, None, &tag, &[]);
         if first {
-            self.event(Event::Cancelled { call: handle });
+            self.event(Event::Cancelled { call: handle, reason });
             self.end(handle, EndCause::Cancelled);
         }
     }

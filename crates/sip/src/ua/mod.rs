@@ -2,6 +2,7 @@
 
 mod call;
 mod hangup;
+mod identity;
 mod incoming;
 mod inside;
 mod outgoing;
@@ -177,7 +178,14 @@ impl UserAgent {
 
     fn command(&mut self, now: Instant, command: Command) {
         match command {
-            Command::Ring(call) => self.ring(now, call),
+            Command::Ring { call, sdp } => self.ring(now, call, sdp.as_deref()),
+            Command::Tune { call, policy } => self.tune(call, policy),
+            Command::Acknowledge { .. }
+            | Command::Reinvite { .. }
+            | Command::Refer { .. }
+            | Command::AcceptRefer { .. }
+            | Command::RejectRefer { .. }
+            | Command::NotifyRefer { .. } => {}
             Command::Accept { call, sdp } => self.accept(now, call, &sdp),
             Command::Reject { call, status, reason, retry_after } => {
                 self.reject(now, call, status, reason.as_deref(), retry_after)

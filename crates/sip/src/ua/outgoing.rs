@@ -37,7 +37,7 @@ impl UserAgent {
             _ => None,
         };
         let tag = self.token();
-        let mut call = Call::new(Phase::Calling, tag.clone());
+        let mut call = Call::new(Phase::Calling, tag.clone(), self.config.policy);
         if let Some((code, reason)) = refusal {
             self.calls.insert(handle, call);
             return self.refused(handle, code, reason);

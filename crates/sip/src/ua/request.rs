@@ -3,7 +3,7 @@
 use super::reply::Reply;
 use super::{ACCEPT, ALLOW, Client, Owner, Purpose, SUPPORTED, Server, UserAgent, has_option};
 use crate::dialog::Outgoing;
-use crate::message::text::text;
+use crate::message::text::{inert, text};
 use crate::message::{Essentials, Flaw, Message, Method, Name, Scheme, Start, Uri, Writer, check, param};
 use crate::transaction::{
     ClientTransaction, Kind, ServerStep, ServerTransaction, client_key, merge_key, server_key,
@@ -141,7 +141,8 @@ impl UserAgent {
         let tag = call.and_then(|c| self.calls.get(&c)).map(|c| c.local_tag.clone());
         self.stateless(request.message, request.path, request.length, status(200), tag, &[]);
         if open && let Some(call) = call {
-            self.cancelled(now, call, id);
+            let reason = request.message.text(Name::Reason).map(|r| inert(&r));
+            self.cancelled(now, call, id, reason);
         }
     }
 

@@ -22,12 +22,15 @@ fn an_invite_is_described_and_rung() {
         ("5000", "alice", "A")
     );
     assert_eq!(
-        (info.diversion.as_deref(), info.asserted_identity.as_deref()),
-        (Some("sip:7@pbx"), Some("tel:+491"))
+        (info.diversions.as_slice(), info.asserted.as_slice()),
+        (
+            ["\"x\" <sip:7@pbx>;reason=busy".to_owned(), "<sip:8@pbx>".into()].as_slice(),
+            ["<tel:+491>".to_owned()].as_slice()
+        )
     );
     assert_eq!((info.user_agent.as_deref(), info.call_id.as_str()), (Some("Ph\u{fffd}one"), "cid"));
     assert_eq!(info.sdp.as_deref(), Some(SDP.as_bytes()));
-    bench.command(Command::Ring(*call));
+    bench.command(Command::Ring { call: *call, sdp: None });
     let ringing = bench.last();
     assert!(field(&ringing, Name::To).contains(";tag=") && field(&ringing, Name::RecordRoute).contains("p1"));
     bench.command(accept(*call));
@@ -104,7 +107,7 @@ fn cancel_before_and_after_the_answer() {
     assert_eq!(bench.said(), ["100", "481", "200", "487"]);
     assert_eq!(
         bench.happened(),
-        [Event::Cancelled { call }, Event::Ended { call, cause: EndCause::Cancelled }]
+        [Event::Cancelled { call, reason: None }, Event::Ended { call, cause: EndCause::Cancelled }]
     );
     bench.command(accept(call));
     bench.receive(&invite("z9hG4bKa", 1, SDP));
@@ -161,7 +164,7 @@ fn bye_in_every_state() {
     // In an early dialog: the INVITE must still get its answer.
     let mut bench = Bench::new();
     let call = bench.incoming();
-    bench.command(Command::Ring(call));
+    bench.command(Command::Ring { call, sdp: None });
     let tag = tag_of(&bench.last());
     bench.receive(&request("BYE", "z9hG4bKbye", 2, &tag, "", ""));
     assert_eq!(bench.said(), ["100", "180", "200", "487"]);
