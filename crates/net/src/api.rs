@@ -1,14 +1,15 @@
 //! What the server sees.
+use crate::settings::{DnsConfig, GuardConfig, TlsConfig};
 use passline_engine::flow::Program;
 use passline_engine::identity::{Answer, CallId, Query};
 use passline_engine::prompt::Library;
 use passline_engine::rtp::FrameKind;
-use passline_engine::sip::Transport;
+use passline_engine::sip::{Flow, Transport};
 use passline_engine::{CallRecord, LegCommand, LegEvent, LegId, StreamId, Trace};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Where to listen and within which limits; the default listens nowhere.
 #[derive(Clone, Debug)]
@@ -17,6 +18,14 @@ pub struct NetConfig {
     pub sip_udp: Vec<SocketAddr>,
     /// TCP addresses for SIP.
     pub sip_tcp: Vec<SocketAddr>,
+    /// TLS addresses for SIP; they need [`TlsConfig::certificate`].
+    pub sip_tls: Vec<SocketAddr>,
+    /// Certificates and whom to believe.
+    pub tls: TlsConfig,
+    /// What one source may ask of us.
+    pub guard: GuardConfig,
+    /// Name look-ups.
+    pub dns: DnsConfig,
     /// Source networks that are served over SIP; empty = all. Others get no answer of any kind.
     pub allow: Vec<ipnet::IpNet>,
     /// Address on which RTP sockets are bound (the engine's `media_address` is what descriptions say).
@@ -37,6 +46,8 @@ pub struct NetConfig {
     pub tcp_idle: Duration,
     /// A connection must have delivered its first whole message by then.
     pub tcp_first_message: Duration,
+    /// Pause between the keep-alives (CRLF CRLF, RFC 5626 §3.5.1) on connections that we made; zero = none.
+    pub keep_alive: Duration,
 }
 
 impl Default for NetConfig {
@@ -44,6 +55,10 @@ impl Default for NetConfig {
         NetConfig {
             sip_udp: Vec::new(),
             sip_tcp: Vec::new(),
+            sip_tls: Vec::new(),
+            tls: TlsConfig::default(),
+            guard: GuardConfig::default(),
+            dns: DnsConfig::default(),
             allow: Vec::new(),
             media_address: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
             dscp_sip: 24,
@@ -54,6 +69,7 @@ impl Default for NetConfig {
             tcp_connections_per_peer: 200,
             tcp_idle: Duration::from_secs(600),
             tcp_first_message: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(95),
         }
     }
 }
@@ -64,7 +80,7 @@ pub enum NetError {
     /// A SIP address could not be bound.
     #[error("cannot listen for SIP on {transport} {address}: {source}. {remedy}")]
     Bind {
-        /// `UDP` or `TCP`.
+        /// `UDP`, `TCP` or `TLS`.
         transport: &'static str,
         /// The address.
         address: SocketAddr,
@@ -73,9 +89,12 @@ pub enum NetError {
         /// What to do about it.
         remedy: &'static str,
     },
-    /// Neither a UDP nor a TCP address is configured.
-    #[error("no SIP address to listen on: set at least one UDP or TCP address")]
+    /// No address is configured.
+    #[error("no SIP address to listen on: set at least one UDP, TCP or TLS address")]
     Nowhere,
+    /// A certificate or key cannot be used; the sentence names file and remedy.
+    #[error("TLS: {0}")]
+    Tls(String),
 }
 
 /// A call to be placed.
@@ -128,8 +147,92 @@ pub enum Command {
         /// Prompts.
         library: Arc<Library>,
     },
+    /// Ask for the ban list, the newest first.
+    Bans(oneshot::Sender<Vec<Ban>>),
+    /// Ban a source by hand; trusted networks can be banned only by taking them from the trusted ones.
+    Ban {
+        /// The address; of IPv6 the first 64 bits count.
+        source: IpAddr,
+        /// How long; `None`: until it is lifted.
+        lasts: Option<Duration>,
+    },
+    /// Lift a ban, and forget what the source did.
+    Unban {
+        /// The address.
+        source: IpAddr,
+        /// Whether there was one.
+        done: oneshot::Sender<bool>,
+    },
+    /// New limits and trusted networks; bans and running calls stay.
+    Guard(Box<GuardConfig>),
+    /// New certificates and authorities, for handshakes that begin from now on. Addresses do not change.
+    Tls {
+        /// Settings.
+        config: Box<TlsConfig>,
+        /// What was wrong with them; then the old ones stay.
+        done: oneshot::Sender<Result<(), String>>,
+    },
+    /// Switch [`NetEvent::Captured`] on or off.
+    Capture(bool),
+    /// Ask for what the net has counted.
+    Counters(oneshot::Sender<Counters>),
     /// Stop everything now.
     Stop,
+}
+
+/// One entry of the ban list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ban {
+    /// The address; of IPv6 the first of its 64-bit network.
+    pub source: IpAddr,
+    /// Why, in a few words.
+    pub reason: String,
+    /// Since when.
+    pub since: SystemTime,
+    /// Until when; `None`: until it is lifted.
+    pub until: Option<SystemTime>,
+    /// Datagrams and connections dropped since.
+    pub dropped: u64,
+}
+
+/// What the net has counted since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// SIP datagrams received from admitted sources.
+    pub datagrams: u64,
+    /// Dropped because their source is banned.
+    pub banned: u64,
+    /// Dropped because their source was beyond its rate.
+    pub over_rate: u64,
+    /// Dropped because all unknown sources together were beyond theirs.
+    pub over_all: u64,
+    /// Dropped because they were no SIP.
+    pub garbage: u64,
+    /// Dropped because the control task was busy.
+    pub busy: u64,
+    /// Responses kept back because the source had not sent as much as it would have got.
+    pub unsent: u64,
+    /// TLS handshakes that failed or took too long.
+    pub failed_handshakes: u64,
+    /// Sources remembered now.
+    pub sources: usize,
+    /// Bans in force now.
+    pub bans: usize,
+    /// Connections now.
+    pub connections: usize,
+}
+
+/// A SIP message as it went over the wire, secrets masked octet by octet (the length is the true one).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Captured {
+    /// When it was received or sent.
+    pub at: SystemTime,
+    /// Whether we received it.
+    pub received: bool,
+    /// Transport and addresses.
+    pub path: Flow,
+    /// The message, or a part of a stream's message.
+    pub bytes: Vec<u8>,
 }
 
 /// What the running net tells.
@@ -181,6 +284,13 @@ pub enum NetEvent {
     },
     /// For demo and tests.
     Trace(Trace),
+    /// A source was banned by the guard.
+    Banned {
+        /// The entry.
+        ban: Box<Ban>,
+    },
+    /// While [`Command::Capture`] is on. Dropped if nobody reads.
+    Captured(Box<Captured>),
     /// After [`Command::Drain`]: no call is left.
     Drained,
     /// After [`Command::Stop`]: all tasks are over; the last event.
@@ -193,6 +303,7 @@ pub struct Handle {
     commands: mpsc::UnboundedSender<Command>,
     udp: Vec<SocketAddr>,
     tcp: Vec<SocketAddr>,
+    tls: Vec<SocketAddr>,
 }
 
 impl Handle {
@@ -211,6 +322,11 @@ impl Handle {
     pub fn local_tcp(&self) -> Vec<SocketAddr> {
         self.tcp.clone()
     }
+
+    /// TLS addresses that are listened on, with their real ports.
+    pub fn local_tls(&self) -> Vec<SocketAddr> {
+        self.tls.clone()
+    }
 }
 
 impl Handle {
@@ -218,7 +334,8 @@ impl Handle {
         commands: mpsc::UnboundedSender<Command>,
         udp: Vec<SocketAddr>,
         tcp: Vec<SocketAddr>,
+        tls: Vec<SocketAddr>,
     ) -> Self {
-        Handle { commands, udp, tcp }
+        Handle { commands, udp, tcp, tls }
     }
 }

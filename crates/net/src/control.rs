@@ -23,7 +23,7 @@ pub(crate) enum FromSip {
     Stream { path: Flow, bytes: Vec<u8> },
     Connected { path: Flow, connection: Connection },
     Closed(u64),
-    SendFailed(Flow),
+    SendFailed { path: Flow, reason: String },
     Resolved { dial: DialRequest, to: Result<(SocketAddr, Transport), String> },
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct ControlTask {
 pub(crate) enum Next {
     Opened(StreamId),
     Failed(StreamId),
-    SendFailed(Flow),
+    SendFailed { path: Flow, reason: String },
     ConnectionLost(u64),
 }
 
@@ -110,7 +110,19 @@ impl ControlTask {
             Command::Reload { program, library } => {
                 self.handle(ControlInput::Reload { program, library });
             }
-            Command::Stop => {}
+            Command::Bans(list) => {
+                let _ = list.send(Vec::new());
+            }
+            Command::Unban { done, .. } => {
+                let _ = done.send(false);
+            }
+            Command::Tls { done, .. } => {
+                let _ = done.send(Ok(()));
+            }
+            Command::Counters(counters) => {
+                let _ = counters.send(crate::Counters::default());
+            }
+            Command::Ban { .. } | Command::Guard(_) | Command::Capture(_) | Command::Stop => {}
         }
     }
 
@@ -139,8 +151,8 @@ impl ControlTask {
                     self.handle(ControlInput::Sip(sip::Input::Closed { connection }));
                 }
             }
-            FromSip::SendFailed(path) => {
-                self.handle(ControlInput::Sip(sip::Input::SendFailed { path }));
+            FromSip::SendFailed { path, reason } => {
+                self.handle(ControlInput::Sip(sip::Input::SendFailed { path, reason }));
             }
             FromSip::Resolved { dial, to } => self.resolved(dial, to),
         }
@@ -210,7 +222,9 @@ impl ControlTask {
             let input = match next {
                 Next::Opened(stream) => ControlInput::PortOpened(stream),
                 Next::Failed(stream) => ControlInput::PortFailed(stream),
-                Next::SendFailed(path) => ControlInput::Sip(sip::Input::SendFailed { path }),
+                Next::SendFailed { path, reason } => {
+                    ControlInput::Sip(sip::Input::SendFailed { path, reason })
+                }
                 Next::ConnectionLost(connection) => ControlInput::Sip(sip::Input::Closed { connection }),
             };
             self.control.handle(Instant::now(), input);
@@ -299,9 +313,12 @@ impl ControlTask {
             None => {
                 let socket = self.udp.iter().find(|socket| socket.serves(&path));
                 let sent = socket.map(|socket| socket.send(&path, &bytes));
-                if !matches!(sent, Some(Ok(()))) {
-                    self.inputs.push_back(Next::SendFailed(path));
-                }
+                let reason = match sent {
+                    Some(Ok(())) => return,
+                    Some(Err(error)) => format!("{} cannot be reached: {error}", path.remote),
+                    None => format!("no UDP listener of ours reaches {}", path.remote),
+                };
+                self.inputs.push_back(Next::SendFailed { path, reason });
             }
         }
     }

@@ -16,9 +16,11 @@ mod media;
 mod media_sockets;
 mod outbox;
 mod resolve;
+mod settings;
 mod sip_tcp;
 mod sip_udp;
 mod start;
 
-pub use api::{Command, DialRequest, Handle, NetConfig, NetError, NetEvent};
+pub use api::{Ban, Captured, Command, Counters, DialRequest, Handle, NetConfig, NetError, NetEvent};
+pub use settings::{DnsConfig, GuardConfig, OwnCertificate, Rate, TlsConfig, TlsPeer};
 pub use start::start;

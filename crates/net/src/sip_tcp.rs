@@ -85,8 +85,13 @@ impl Connections {
     pub(crate) async fn connect(self, path: Flow) {
         match timeout(CONNECT, TcpStream::connect(path.remote)).await {
             Ok(Ok(stream)) => self.begin(stream, path.remote, false).await,
-            Ok(Err(_)) | Err(_) => {
-                let _ = self.to.send(FromSip::SendFailed(path)).await;
+            Ok(Err(error)) => {
+                let reason = format!("cannot connect to {}: {error}", path.remote);
+                let _ = self.to.send(FromSip::SendFailed { path, reason }).await;
+            }
+            Err(_) => {
+                let reason = format!("cannot connect to {}: no answer", path.remote);
+                let _ = self.to.send(FromSip::SendFailed { path, reason }).await;
             }
         }
     }

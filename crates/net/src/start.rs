@@ -77,7 +77,7 @@ pub async fn start(
     for (_, listener) in listeners {
         tasks.spawn(connections.clone().accept(allow.clone(), listener));
     }
-    let handle = Handle::new(command_sender, udp_addresses, tcp_addresses.clone());
+    let handle = Handle::new(command_sender, udp_addresses, tcp_addresses.clone(), Vec::new());
     let task = ControlTask {
         config,
         control,

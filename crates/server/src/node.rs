@@ -91,7 +91,10 @@ impl Node {
                 NetEvent::Trace(trace) => seen(trace),
                 NetEvent::Drained => self.handle.send(Command::Stop),
                 NetEvent::Stopped => break,
-                NetEvent::Leg { .. } | NetEvent::Heard { .. } => {}
+                NetEvent::Banned { ban } => {
+                    tracing::warn!(source = %ban.source, reason = ban.reason, "a source was banned");
+                }
+                NetEvent::Leg { .. } | NetEvent::Heard { .. } | NetEvent::Captured(_) => {}
             }
         }
         if !self.authority.settle(Duration::from_secs(10)).await {

@@ -77,6 +77,8 @@ pub enum Input<'a> {
     SendFailed {
         /// The path of the failed [`Output::Send`] or [`Output::Connect`].
         path: Flow,
+        /// Why, in one sentence; becomes the reason of the 503 that the requests meet. May be empty.
+        reason: String,
     },
     /// The layer above wants something.
     Command(Command),

@@ -27,7 +27,7 @@ impl Debug for Input<'_> {
             }
             Input::Connected { path } => f.debug_tuple("Connected").field(path).finish(),
             Input::Closed { connection } => f.debug_tuple("Closed").field(connection).finish(),
-            Input::SendFailed { path } => f.debug_tuple("SendFailed").field(path).finish(),
+            Input::SendFailed { path, .. } => f.debug_tuple("SendFailed").field(path).finish(),
             Input::Command(command) => command.fmt(f),
             Input::Timer => f.write_str("Timer"),
         }

@@ -152,7 +152,7 @@ impl UserAgent {
             Input::Stream { path, bytes } => self.receive_stream(now, path, bytes),
             Input::Connected { path } => self.connected(path),
             Input::Closed { connection } => self.closed(now, connection),
-            Input::SendFailed { path } => self.send_failed(now, path),
+            Input::SendFailed { path, reason } => self.send_failed(now, path, &reason),
             Input::Command(command) => self.command(now, command),
             Input::Timer => {}
         }

@@ -185,7 +185,8 @@ impl UserAgent {
         self.connection_lost(id);
     }
 
-    pub(super) fn send_failed(&mut self, now: Instant, path: Flow) {
+    pub(super) fn send_failed(&mut self, now: Instant, path: Flow, reason: &str) {
+        let reason = if reason.is_empty() { "Destination Unreachable" } else { reason };
         self.wire.waiting.remove(&(path.transport, path.remote));
         let lost: Vec<u64> = self
             .clients
@@ -199,7 +200,7 @@ impl UserAgent {
             .map(|(id, _)| *id)
             .collect();
         for client in lost {
-            self.client_failed(now, client, 503, "Destination Unreachable");
+            self.client_failed(now, client, 503, reason);
         }
     }
 

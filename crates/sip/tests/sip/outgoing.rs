@@ -107,7 +107,7 @@ fn silence_is_408_and_an_unreachable_peer_503() {
 
     let (mut bench, ..) = placed();
     let path = bench.path;
-    bench.input(Input::SendFailed { path });
+    bench.input(Input::SendFailed { path, reason: String::new() });
     assert!(matches!(bench.happened()[0], Event::Refused { status: 503, .. }));
 }
 
@@ -199,7 +199,7 @@ fn over_tcp_a_connection_is_made_and_messages_wait_for_it() {
 
     let call = bench.ua.next_call_handle();
     bench.command(Command::Invite { call, to, from, path, sdp: SDP.into() });
-    bench.input(Input::SendFailed { path });
+    bench.input(Input::SendFailed { path, reason: String::new() });
     assert!(matches!(bench.happened().as_slice(), [Event::Refused { status: 503, .. }, Event::Ended { .. }]));
 }
 
