@@ -9,7 +9,7 @@ use std::{
 
 /// Each crate and the ones it may import; the README draws the same.
 const ARROWS: [(&str, &[&str]); 11] = [
-    ("sip", &[]),
+    ("sip", &["identity"]),
     ("sdp", &[]),
     ("rtp", &[]),
     ("identity", &[]),

@@ -244,6 +244,11 @@ impl Control {
             | Event::Answered { call, .. }
             | Event::Refused { call, .. }
             | Event::Ended { call, .. } => *call,
+            Event::Bound { .. }
+            | Event::Unbound { .. }
+            | Event::AuthFailed { .. }
+            | Event::Registration { .. }
+            | Event::Asked { .. } => return,
         };
         match event {
             Event::Incoming { info, .. } => self.incoming(now, handle, *info),

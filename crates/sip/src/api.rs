@@ -1,5 +1,6 @@
 //! What goes into and comes out of the [`UserAgent`](crate::UserAgent): plain data.
 
+use crate::{AskId, Credentials, Invite, Registration, RegistrationId, RegistrationState, UnboundCause};
 use std::net::SocketAddr;
 
 /// Names one call (an INVITE and the dialog it makes) for its whole life; never used twice in a process.
@@ -181,17 +182,36 @@ pub enum Command {
         reason: Option<String>,
     },
     /// Places a call.
-    Invite {
-        /// A handle from [`UserAgent::next_call_handle`](crate::UserAgent::next_call_handle).
+    Invite(Box<Invite>),
+    /// Answers an incoming INVITE with 401 and our challenges, and forgets it; the phone comes back with another INVITE.
+    Challenge {
+        /// The call of [`Event::Incoming`].
         call: CallHandle,
-        /// Request-URI and To, for example `sip:5000@127.0.0.1:5060`.
-        to: String,
-        /// From URI, for example `sip:demo@127.0.0.1`; a display name may precede it: `"Demo" <sip:…>`.
+    },
+    /// Registers at a registrar and keeps the registration up; with a known `id`, changes its terms.
+    Register {
+        /// Its name.
+        id: RegistrationId,
+        /// Its terms.
+        registration: Box<Registration>,
+    },
+    /// Takes a registration back; [`RegistrationState::Unregistered`] follows.
+    Unregister {
+        /// Its name.
+        id: RegistrationId,
+    },
+    /// Sends OPTIONS outside a dialog: is the peer there, and what can it do?
+    Ask {
+        /// Its name.
+        id: AskId,
+        /// Request-URI and To.
+        uri: String,
+        /// From URI.
         from: String,
-        /// The path by which the INVITE goes.
+        /// The path.
         path: Flow,
-        /// The offer; empty for a delayed offer.
-        sdp: Vec<u8>,
+        /// What answers a challenge.
+        credentials: Option<Credentials>,
     },
     /// Gives the answer to an offer that came in a response: in [`Event::Answered`] or [`Event::Ringing`] of an INVITE, or in
     /// [`Event::Reanswered`] of a re-INVITE, that carried none. It travels in the ACK or the PRACK.
@@ -418,6 +438,55 @@ pub enum Event {
         /// Reason phrase as received.
         reason: String,
     },
+    /// A contact was bound to an account, or refreshed.
+    Bound {
+        /// The account's user.
+        account: String,
+        /// Contact URI.
+        contact: String,
+        /// The path it came by.
+        flow: Flow,
+        /// Lifetime granted, in seconds.
+        expires: u32,
+    },
+    /// A contact is bound no more.
+    Unbound {
+        /// The account's user.
+        account: String,
+        /// Contact URI.
+        contact: String,
+        /// Why.
+        why: UnboundCause,
+    },
+    /// Credentials came that are wrong: unknown user or wrong password, which nobody can tell apart.
+    AuthFailed {
+        /// The path they came by.
+        flow: Flow,
+        /// The user name as claimed, harmless to print.
+        user: String,
+    },
+    /// A client registration changed its state, or was refreshed.
+    Registration {
+        /// Its name.
+        id: RegistrationId,
+        /// How it stands.
+        state: RegistrationState,
+    },
+    /// The answer to [`Command::Ask`].
+    Asked {
+        /// Its name.
+        id: AskId,
+        /// Final status; 408 for none, 503 for an unreachable peer.
+        status: u16,
+        /// Reason phrase.
+        reason: String,
+        /// Server or User-Agent header.
+        server: Option<String>,
+        /// Allow header.
+        allow: Option<String>,
+        /// A session description in the body: what the peer can.
+        body_sdp: Option<Vec<u8>>,
+    },
     /// The call is over; always its last event. After our HangUp it comes when the BYE is answered or given up.
     Ended {
         /// The call.
@@ -491,6 +560,12 @@ pub struct IncomingCall {
     pub referred_by: Option<String>,
     /// The call of ours whose place this one is to take (Replaces, RFC 3891), found and fit to be replaced.
     pub replaces: Option<CallHandle>,
+    /// The account whose credentials this INVITE carries, verified; `None`: no or wrong credentials.
+    pub account: Option<String>,
+    /// Via values: one more than the proxies it passed.
+    pub via_hops: u8,
+    /// Record-Route values.
+    pub record_routes: u8,
 }
 
 impl IncomingCall {

@@ -1,7 +1,8 @@
 //! Settings of the user agent.
 
-use crate::{CallPolicy, Transport};
+use crate::{Account, Algorithm, CallPolicy, Transport};
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 /// An address on which the shell listens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,6 +40,31 @@ pub struct Config {
     pub policy: CallPolicy,
     /// Emit [`Output::Trace`](crate::Output::Trace).
     pub trace: bool,
+    /// Realm of our challenges (RFC 7616 §3.3); phones keep their password under it.
+    pub realm: String,
+    /// Algorithms of our challenges, the preferred first (RFC 8760 §2.4). Where a challenge of all would be longer than
+    /// the request, the last one remains. Empty: nobody can prove anything.
+    pub algorithms: Vec<Algorithm>,
+    /// Phones' accounts.
+    pub accounts: Vec<Account>,
+    /// Whether REGISTER is served; when not, 405.
+    pub registrar: bool,
+    /// Shortest registration taken, in seconds; shorter ones get 423.
+    pub min_expires: u32,
+    /// Longest registration granted, in seconds.
+    pub max_expires: u32,
+    /// Registration granted where the phone names no time, in seconds.
+    pub default_expires: u32,
+    /// How long a nonce of ours is good.
+    pub nonce_lifetime: Duration,
+    /// Our `+sip.instance` (RFC 5626 §4.1), a `urn:uuid:` that outlives restarts; `None` registers without outbound.
+    pub instance: Option<String>,
+    /// How long a path may be silent before an INVITE tries the next one.
+    pub failover_after: Duration,
+    /// Wait before the second attempt of a failed registration (RFC 5626 §4.5); it doubles with each failure …
+    pub retry_base: Duration,
+    /// … up to this.
+    pub retry_max: Duration,
 }
 
 impl Default for Config {
@@ -56,6 +82,18 @@ impl Default for Config {
             info_types: vec!["application/dtmf-relay".into(), "application/dtmf".into()],
             policy: CallPolicy::default(),
             trace: false,
+            realm: "passline".into(),
+            algorithms: vec![Algorithm::Sha512256, Algorithm::Sha256, Algorithm::Md5],
+            accounts: Vec::new(),
+            registrar: false,
+            min_expires: 60,
+            max_expires: 3600,
+            default_expires: 3600,
+            nonce_lifetime: Duration::from_secs(300),
+            instance: None,
+            failover_after: Duration::from_secs(4),
+            retry_base: Duration::from_secs(30),
+            retry_max: Duration::from_secs(1800),
         }
     }
 }

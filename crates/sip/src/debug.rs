@@ -62,7 +62,13 @@ impl Debug for Command {
                 f.debug_tuple("Reject").field(call).field(status).finish()
             }
             Command::HangUp { call, reason } => f.debug_tuple("HangUp").field(call).field(reason).finish(),
-            Command::Invite { call, to, .. } => f.debug_tuple("Invite").field(call).field(to).finish(),
+            Command::Invite(invite) => f.debug_tuple("Invite").field(&invite.call).field(&invite.to).finish(),
+            Command::Challenge { call } => f.debug_tuple("Challenge").field(call).finish(),
+            Command::Register { id, registration } => {
+                f.debug_tuple("Register").field(id).field(&registration.aor).finish()
+            }
+            Command::Unregister { id } => f.debug_tuple("Unregister").field(id).finish(),
+            Command::Ask { id, uri, .. } => f.debug_tuple("Ask").field(id).field(uri).finish(),
             Command::SendInfo { call, content_type, body } => {
                 f.debug_tuple("SendInfo").field(call).field(content_type).field(&Octets(body.len())).finish()
             }
@@ -129,6 +135,25 @@ impl Debug for Event {
             }
             Event::Refused { call, status, reason } => {
                 f.debug_tuple("Refused").field(call).field(status).field(reason).finish()
+            }
+            Event::Bound { account, contact, flow, expires } => f
+                .debug_tuple("Bound")
+                .field(account)
+                .field(contact)
+                .field(&flow.remote)
+                .field(expires)
+                .finish(),
+            Event::Unbound { account, contact, why } => {
+                f.debug_tuple("Unbound").field(account).field(contact).field(why).finish()
+            }
+            Event::AuthFailed { flow, user } => {
+                f.debug_tuple("AuthFailed").field(&flow.remote).field(user).finish()
+            }
+            Event::Registration { id, state } => {
+                f.debug_tuple("Registration").field(id).field(state).finish()
+            }
+            Event::Asked { id, status, reason, .. } => {
+                f.debug_tuple("Asked").field(id).field(status).field(reason).finish()
             }
             Event::Ended { call, cause } => f.debug_tuple("Ended").field(call).field(cause).finish(),
         }

@@ -5,17 +5,24 @@
 //! making, because it meets the open network (see [`message`]).
 #![forbid(unsafe_code)]
 
+mod account;
 mod api;
 mod config;
 mod debug;
 mod dialog;
+mod invite;
 pub mod message;
 pub mod transaction;
 mod ua;
 
+pub use account::{
+    Account, Algorithm, AskId, Binding, Credentials, Registration, RegistrationId, RegistrationState,
+    UnboundCause,
+};
 pub use api::{
     CallHandle, CallPolicy, Command, Direction, EndCause, Event, Flow, IncomingCall, Input, Output,
     Refresher, Rel100, SessionPolicy, Trace, Transport,
 };
 pub use config::{Config, Listener};
+pub use invite::Invite;
 pub use ua::UserAgent;

@@ -5,7 +5,7 @@ use crate::core::Core;
 use crate::session::media::Media;
 use crate::{Dial, Direction, LegCommand, LegEvent, ShardCommand, info};
 use passline_rtp::{Method, Press};
-use passline_sip::{CallHandle, Command, EndCause};
+use passline_sip::{CallHandle, Command, EndCause, Invite};
 use std::time::Instant;
 
 impl Session {
@@ -57,7 +57,7 @@ impl Session {
         self.dialog = Dialog::Pending;
         let (to, from, path) = (side.uri.clone(), side.from.clone(), side.path);
         let sdp = self.media.offer();
-        core.sip(now, Command::Invite { call: self.handle, to, from, path, sdp });
+        core.sip(now, Command::Invite(Box::new(Invite::new(self.handle, to, from, path, sdp))));
     }
 
     pub(super) fn ringing(&mut self, core: &mut Core) {

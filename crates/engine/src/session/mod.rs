@@ -120,6 +120,12 @@ impl Session {
                 core.sip(now, passline_sip::Command::RejectRefer { call, status: 403 });
             }
             Event::Incoming { .. } | Event::Reanswered { .. } | Event::ReferProgress { .. } => {}
+            // These are of no call.
+            Event::Bound { .. }
+            | Event::Unbound { .. }
+            | Event::AuthFailed { .. }
+            | Event::Registration { .. }
+            | Event::Asked { .. } => {}
         }
     }
 

@@ -78,6 +78,9 @@ impl UserAgent {
             privacy: message.text(Name::Privacy).map(|t| inert(&t)),
             referred_by: message.text(Name::ReferredBy).map(|t| inert(&t)),
             replaces: None,
+            account: None,
+            via_hops: count(message, Name::Via),
+            record_routes: count(message, Name::RecordRoute),
         };
         self.event(Event::Incoming { call: handle, info: Box::new(info) });
     }
@@ -157,6 +160,11 @@ impl UserAgent {
         if self.reject_invite(now, handle, code, reason, retry_after) {
             self.end(handle, EndCause::Rejected);
         }
+    }
+
+    /// Answers the open first INVITE with our challenges.
+    pub(super) fn challenge(&mut self, now: Instant, handle: CallHandle) {
+        self.reject(now, handle, 401, None, None);
     }
 
     /// Answers the open first INVITE with a refusal; `false` if there is none.
@@ -248,6 +256,12 @@ pub(super) fn record_routes(message: &Message<'_>) -> Vec<String> {
         .all(Name::RecordRoute)
         .flat_map(|value| param::list(&text(value)).map(str::to_owned).collect::<Vec<_>>())
         .collect()
+}
+
+/// How many values the fields of a name have together.
+fn count(message: &Message<'_>, name: Name) -> u8 {
+    let values: usize = message.all(name).map(|value| param::list(&text(value)).count()).sum();
+    u8::try_from(values).unwrap_or(u8::MAX)
 }
 
 /// Whether the sender's top Via names another address than the one it was heard from.

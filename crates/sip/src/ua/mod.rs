@@ -191,7 +191,9 @@ impl UserAgent {
                 self.reject(now, call, status, reason.as_deref(), retry_after)
             }
             Command::HangUp { call, reason } => self.hang_up(now, call, reason),
-            Command::Invite { call, to, from, path, sdp } => self.invite(now, call, &to, &from, path, &sdp),
+            Command::Invite(invite) => self.invite(now, *invite),
+            Command::Challenge { call } => self.challenge(now, call),
+            Command::Register { .. } | Command::Unregister { .. } | Command::Ask { .. } => {}
             Command::SendInfo { call, content_type, body } => self.send_info(now, call, &content_type, &body),
             Command::AcceptReinvite { call, sdp } => self.accept_again(now, call, &sdp),
             Command::RejectReinvite { call, status, reason } => {

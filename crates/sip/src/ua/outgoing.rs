@@ -9,22 +9,16 @@ use crate::message::multipart::session_description;
 use crate::message::text::inert;
 use crate::message::{Address, Essentials, Message, Name, Start, Uri, status};
 use crate::transaction::ClientStep;
-use crate::{CallHandle, EndCause, Event, Flow};
+use crate::{CallHandle, EndCause, Event, Flow, Invite};
 use std::time::Instant;
 
 /// Most 2xx responses of different peers to one INVITE that are acknowledged.
 const MAX_FORKS: usize = 8;
 
 impl UserAgent {
-    pub(super) fn invite(
-        &mut self,
-        now: Instant,
-        handle: CallHandle,
-        to: &str,
-        from: &str,
-        path: Flow,
-        sdp: &[u8],
-    ) {
+    pub(super) fn invite(&mut self, now: Instant, invite: Invite) {
+        let Invite { call: handle, path, .. } = invite;
+        let (to, from, sdp) = (invite.to.as_str(), invite.from.as_str(), invite.sdp.as_slice());
         if self.calls.contains_key(&handle) {
             return;
         }

@@ -103,7 +103,13 @@ fn call(world: &mut World) -> CallHandle {
     let (to, from) = (format!("sip:5000@{}", NAMES[1]), format!("sip:demo@{}", NAMES[0]));
     world.input(
         0,
-        Input::Command(Command::Invite { call, to, from, path: udp(NAMES[0], NAMES[1]), sdp: SDP.into() }),
+        Input::Command(Command::Invite(Box::new(Invite::new(
+            call,
+            to,
+            from,
+            udp(NAMES[0], NAMES[1]),
+            SDP.into(),
+        )))),
     );
     call
 }

@@ -12,7 +12,7 @@ fn placed() -> (Bench, CallHandle, String) {
     let call = bench.ua.next_call_handle();
     let path = bench.path;
     let (to, from) = ("sip:5000@192.0.2.9".into(), "\"Demo\" <sip:demo@192.0.2.1>".into());
-    bench.command(Command::Invite { call, to, from, path, sdp: SDP.into() });
+    bench.command(Command::Invite(Box::new(Invite::new(call, to, from, path, SDP.into()))));
     let invite = bench.last();
     bench.said();
     (bench, call, invite)
@@ -187,7 +187,7 @@ fn over_tcp_a_connection_is_made_and_messages_wait_for_it() {
     let mut bench = Bench::with(Config::default(), path);
     let call = bench.ua.next_call_handle();
     let (to, from) = ("sip:5000@192.0.2.9;transport=tcp".to_owned(), "sip:demo@192.0.2.1".to_owned());
-    bench.command(Command::Invite { call, to: to.clone(), from: from.clone(), path, sdp: SDP.into() });
+    bench.command(Command::Invite(Box::new(Invite::new(call, to.clone(), from.clone(), path, SDP.into()))));
     assert!(bench.sent.is_empty() && matches!(bench.others.as_slice(), [Output::Connect { .. }]));
     let connected = Flow { connection: Some(5), local: "192.0.2.1:33333".parse().unwrap(), ..path };
     bench.input(Input::Connected { path: connected });
@@ -198,7 +198,7 @@ fn over_tcp_a_connection_is_made_and_messages_wait_for_it() {
     assert!(matches!(bench.happened().as_slice(), [Event::Refused { status: 503, .. }, Event::Ended { .. }]));
 
     let call = bench.ua.next_call_handle();
-    bench.command(Command::Invite { call, to, from, path, sdp: SDP.into() });
+    bench.command(Command::Invite(Box::new(Invite::new(call, to, from, path, SDP.into()))));
     bench.input(Input::SendFailed { path, reason: String::new() });
     assert!(matches!(bench.happened().as_slice(), [Event::Refused { status: 503, .. }, Event::Ended { .. }]));
 }
@@ -209,7 +209,13 @@ fn bad_targets_are_refused_at_once() {
         let mut bench = Bench::new();
         let call = bench.ua.next_call_handle();
         let path = bench.path;
-        bench.command(Command::Invite { call, to: to.into(), from: "sip:a@b".into(), path, sdp: vec![] });
+        bench.command(Command::Invite(Box::new(Invite::new(
+            call,
+            to.into(),
+            "sip:a@b".into(),
+            path,
+            vec![],
+        ))));
         assert!(matches!(bench.happened()[0], Event::Refused { status: s, .. } if s == status));
         assert_eq!(bench.ua.calls(), 0);
     }
