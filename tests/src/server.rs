@@ -1,7 +1,7 @@
 //! `passline serve` in a folder of its own, on ports of its own.
 use crate::{
     person::Person,
-    ports,
+    ports::{self, Lease},
     process::{Finished, Process, run},
     program::{passline, root},
     voice::Voice,
@@ -50,6 +50,7 @@ pub struct Server {
     pub rtp_first: u16,
     /// Last port of RTP and RTCP.
     pub rtp_last: u16,
+    _rtp: Lease,
 }
 
 impl Server {
@@ -65,14 +66,15 @@ impl Server {
         let folder = tempfile::Builder::new().prefix("passline-e2e-").tempdir().expect("a temporary folder");
         // A port rests for a while after its call; so twice as many as calls.
         let width = u16::try_from(setup.max_calls * 4 + 8).expect("a range of ports");
-        let rtp_first = ports::adjacent(width, false);
+        let rtp = Lease::take(width, false);
         let server = Self {
             process: None,
             starts: 0,
             voice: setup.voice,
             sip: ports::local(ports::one()),
-            rtp_first,
-            rtp_last: rtp_first + width - 1,
+            rtp_first: rtp.first(),
+            rtp_last: rtp.last(),
+            _rtp: rtp,
             folder,
         };
         fs::write(server.file("passline.yaml"), server.configuration(&setup)).expect("our own folder");

@@ -245,12 +245,14 @@ async fn live(voice: Voice, plans: Vec<Plan<'_>>) -> Vec<Talk> {
         ..NetConfig::default()
     };
     let width = count as u16 * 2;
-    let first = ports::adjacent(width, false);
+    let lease = ports::Lease::take(width, false);
+    let ports = lease.range();
+    let first = lease.first();
     let seeded = |more: u64| ChaCha20Rng::seed_from_u64(u64::from(first) + more);
     let control = move |listeners| {
         let mut engine = engine;
         engine.sip.listeners = listeners;
-        let pool = PortPool::new(first..=first + width - 1, seeded(1));
+        let pool = PortPool::new(ports, seeded(1));
         Control::new(Instant::now(), engine, voice.program(), voice.library(), pool, seeded(2))
     };
     let (handle, mut events) = passline_net::start(net, control).await.expect("sockets of loopback");
