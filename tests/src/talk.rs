@@ -164,7 +164,7 @@ impl<'a> Leg<'a> {
                 self.talk.talked = self.answered.map_or(Duration::ZERO, |since| now - since);
                 self.talk.ear.finish();
             }
-            LegEvent::Ringing | LegEvent::Digit(_) | LegEvent::Played => {}
+            LegEvent::Ringing | LegEvent::Digit(_) | LegEvent::Played | LegEvent::Transferred { .. } => {}
         }
     }
 

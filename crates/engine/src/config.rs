@@ -1,4 +1,5 @@
 //! Settings of the engine.
+use crate::Policy;
 use passline_rtp::codec::Codec;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -36,6 +37,10 @@ pub struct EngineConfig {
     pub max_call: Duration,
     /// How long a port rests before another call gets it.
     pub port_quarantine: Duration,
+    /// How long a telephone or trunk may ring when one call is put through to another.
+    pub ring_timeout: Duration,
+    /// Trunks, devices, routes and rights.
+    pub policy: Policy,
 }
 
 impl Default for EngineConfig {
@@ -56,6 +61,8 @@ impl Default for EngineConfig {
             wind_up: Duration::from_secs(60),
             max_call: Duration::from_secs(3600),
             port_quarantine: Duration::from_secs(2),
+            ring_timeout: Duration::from_secs(60),
+            policy: Policy::default(),
         }
     }
 }

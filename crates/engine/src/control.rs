@@ -2,7 +2,9 @@
 use crate::core::Core;
 use crate::session::{Session, refuse};
 use crate::slots::Slots;
-use crate::{ControlInput, ControlOutput, Dial, EngineConfig, LegId, PortPool, StreamId, TraceKind};
+use crate::{
+    ControlInput, ControlOutput, Dial, EngineConfig, LegId, PortPool, Snapshot, StreamId, TraceKind,
+};
 use passline_flow::Program;
 use passline_identity::CallId;
 use passline_prompt::Library;
@@ -106,6 +108,8 @@ impl Control {
                 self.core.program = program;
                 self.core.library = library;
             }
+            ControlInput::Resolved { .. } => {}
+            ControlInput::Configure(config) => self.configure(*config),
             ControlInput::Timer => {}
         }
         self.run_timers(now);
@@ -135,6 +139,18 @@ impl Control {
     /// RTP port pairs not in use.
     pub fn idle_ports(&self) -> usize {
         self.core.ports.idle()
+    }
+
+    /// What is going on: calls, trunks, devices.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot { calls: self.sessions.values().map(Session::live).collect(), ..Snapshot::default() }
+    }
+
+    fn configure(&mut self, config: EngineConfig) {
+        let old = &mut self.core.config;
+        let keep = std::mem::replace(old, config);
+        (old.sip, old.shards, old.shard_capacity, old.trace) =
+            (keep.sip, keep.shards, keep.shard_capacity, keep.trace);
     }
 
     fn dial(&mut self, now: Instant, dial: Dial) {

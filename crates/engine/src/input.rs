@@ -1,5 +1,5 @@
 //! What goes into [`Control`](crate::Control).
-use crate::{LegId, MediaEvent, StreamId};
+use crate::{EngineConfig, LegId, MediaEvent, StreamId};
 use passline_flow::Program;
 use passline_identity::{Answer, CallId};
 use passline_prompt::{Library, Script};
@@ -45,6 +45,18 @@ pub enum ControlInput<'a> {
         /// Prompts.
         library: Arc<Library>,
     },
+    /// The answer to [`ControlOutput::Resolve`](crate::ControlOutput::Resolve).
+    Resolved {
+        /// Which question.
+        id: u64,
+        /// Paths in the order in which they are to be tried (RFC 3263 §4); empty: none.
+        paths: Vec<passline_sip::Flow>,
+        /// Why there is none, in a few words.
+        reason: String,
+    },
+    /// Trunks, devices, routes, limits and times become these; calls go on. `sip` (but its accounts), `shards`,
+    /// `shard_capacity` and `trace` stay as they were.
+    Configure(Box<EngineConfig>),
     /// The deadline has come.
     Timer,
 }
@@ -84,4 +96,9 @@ pub enum LegCommand {
     Play(Script),
     /// BYE, or CANCEL before the answer.
     HangUp,
+    /// Hand the callee over to somebody else, by REFER.
+    Transfer {
+        /// Whom to call, a URI.
+        to: String,
+    },
 }

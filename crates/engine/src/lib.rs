@@ -8,27 +8,37 @@
 mod config;
 mod control;
 mod core;
+mod diagnosis;
 mod id;
 mod info;
 mod input;
 mod output;
+mod policy;
 mod ports;
 mod record;
 mod session;
 mod shard;
 mod slots;
+mod status;
+mod trunk;
 
 pub use config::EngineConfig;
 pub use control::Control;
+pub use diagnosis::{Blame, Diagnosis};
 pub use id::{LegId, StreamId};
 pub use info::parse as parse_info;
 pub use input::{ControlInput, Dial, LegCommand};
 pub use output::{ControlOutput, LegEvent, Trace, TraceKind};
+pub use policy::{Device, Policy, Reach, Route};
 pub use ports::PortPool;
-pub use record::{CallRecord, Direction};
+pub use record::{CallRecord, Direction, Identity, IdentitySource, LadderLine};
 pub use shard::{
     Channel, MediaEvent, MediaShard, OpenStream, PACKET, PacketSink, Received, ShardCommand, ShardConfig,
 };
+pub use status::{
+    DeviceStatus, LiveCall, RegistrationStatus, Snapshot, StatusEvent, TrunkState, TrunkStatus,
+};
+pub use trunk::{Dtmf, RegisterTerms, Rewrite, Trunk, TrunkAuth};
 
 // The vocabulary of this crate's own interface, so that the shell need depend on nothing else.
 pub use passline_flow as flow;

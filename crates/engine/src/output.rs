@@ -1,5 +1,5 @@
 //! What [`Control`](crate::Control) wants from the shell.
-use crate::{CallRecord, LegId, ShardCommand, StreamId};
+use crate::{CallRecord, LegId, ShardCommand, StatusEvent, StreamId};
 use passline_identity::{CallId, Query};
 use passline_rtp::{Method, Press};
 use passline_sip::EndCause;
@@ -55,6 +55,17 @@ pub enum ControlOutput {
         /// What.
         event: LegEvent,
     },
+    /// Find the addresses of a URI (RFC 3263); answer with [`ControlInput::Resolved`](crate::ControlInput::Resolved).
+    Resolve {
+        /// Comes back in the answer.
+        id: u64,
+        /// E.g. `sip:pbx.example.org;transport=tls`.
+        uri: String,
+        /// Prescribed protocol; else as the URI and DNS say.
+        transport: Option<passline_sip::Transport>,
+    },
+    /// News of trunks, registrations and devices.
+    Status(StatusEvent),
     /// For demo and tests; only with [`EngineConfig::trace`](crate::EngineConfig::trace).
     Trace(Trace),
     /// After `Drain`: no call is left.
@@ -86,6 +97,11 @@ pub enum LegEvent {
     Digit(Press),
     /// A script given by `Play` has been played to its end.
     Played,
+    /// How a transfer goes: SIP status as the callee reports it.
+    Transferred {
+        /// 1xx: under way; 2xx: done; else: failed.
+        status: u16,
+    },
     /// The call is over; the last event (also after `Refused`).
     Ended(EndCause),
 }

@@ -53,6 +53,7 @@ pub(crate) enum Next {
     Failed(StreamId),
     SendFailed { path: Flow, reason: String },
     ConnectionLost(u64),
+    Unresolved(u64),
 }
 
 impl ControlTask {
@@ -225,6 +226,10 @@ impl ControlTask {
                 Next::SendFailed { path, reason } => {
                     ControlInput::Sip(sip::Input::SendFailed { path, reason })
                 }
+                Next::Unresolved(id) => {
+                    let reason = "names are not looked up here".to_owned();
+                    ControlInput::Resolved { id, paths: Vec::new(), reason }
+                }
                 Next::ConnectionLost(connection) => ControlInput::Sip(sip::Input::Closed { connection }),
             };
             self.control.handle(Instant::now(), input);
@@ -256,6 +261,11 @@ impl ControlTask {
                 }
                 ControlOutput::Leg { leg, event } => self.outbox.push(NetEvent::Leg { leg, event }),
                 ControlOutput::Trace(trace) => self.outbox.push_if_room(NetEvent::Trace(trace)),
+                // No trunk or device is configured through this shell yet.
+                ControlOutput::Resolve { id, .. } => {
+                    self.inputs.push_back(Next::Unresolved(id));
+                }
+                ControlOutput::Status(_) => {}
                 ControlOutput::Drained => self.outbox.push(NetEvent::Drained),
             }
         }

@@ -99,6 +99,7 @@ impl Session {
     pub(crate) fn steer(&mut self, now: Instant, core: &mut Core, command: LegCommand) {
         match command {
             LegCommand::HangUp => self.hang_up(now, core, None),
+            LegCommand::Transfer { .. } => {}
             LegCommand::Play(script) => {
                 if self.media.is_live() {
                     self.media.shard(core, |stream| ShardCommand::Play { stream, number: 0, script });

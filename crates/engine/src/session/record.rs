@@ -1,6 +1,7 @@
 //! What is remembered of a call while it lasts.
 use super::Session;
-use crate::{CallRecord, Direction};
+use crate::{CallRecord, Diagnosis, Direction, Identity, LadderLine, LiveCall};
+use passline_identity::CallId;
 use passline_rtp::{Method, Statistics};
 use passline_sip::EndCause;
 use std::net::SocketAddr;
@@ -31,6 +32,14 @@ pub(crate) struct Draft {
     steps: Vec<String>,
     /// The flow knows that the call is over.
     winding_up: bool,
+    pub(super) trunk: Option<String>,
+    pub(super) account: Option<String>,
+    pub(super) identity: Identity,
+    pub(super) diversions: Vec<String>,
+    pub(super) via_hops: u8,
+    pub(super) bridged: Option<CallId>,
+    diagnosis: Option<Diagnosis>,
+    ladder: Vec<LadderLine>,
 }
 
 impl Draft {
@@ -61,6 +70,14 @@ impl Draft {
             outcome: None,
             steps: Vec::new(),
             winding_up: false,
+            trunk: None,
+            account: None,
+            identity: Identity::default(),
+            diversions: Vec::new(),
+            via_hops: 0,
+            bridged: None,
+            diagnosis: None,
+            ladder: Vec::new(),
         }
     }
 
@@ -124,6 +141,26 @@ impl Draft {
 }
 
 impl Session {
+    /// The call as it stands.
+    pub(crate) fn live(&self) -> LiveCall {
+        let draft = &self.draft;
+        LiveCall {
+            call: self.call.clone(),
+            sip_call_id: self.sip_call_id.clone(),
+            direction: draft.direction,
+            start: draft.start,
+            answered: draft.answered,
+            from: draft.from.clone(),
+            to: draft.to.clone(),
+            peer: draft.peer,
+            trunk: draft.trunk.clone(),
+            account: draft.account.clone(),
+            codec: draft.codec,
+            bridged: draft.bridged.clone(),
+            ladder: draft.ladder.clone(),
+        }
+    }
+
     /// The finished record.
     pub(crate) fn into_record(self, now: Instant) -> CallRecord {
         let draft = self.draft;
@@ -142,6 +179,15 @@ impl Session {
             dtmf: draft.dtmf,
             digits: (draft.all_public && draft.digit_count > 0).then_some(draft.digits),
             digit_count: draft.digit_count,
+            trunk: draft.trunk,
+            account: draft.account,
+            identity: draft.identity,
+            diversions: draft.diversions,
+            via_hops: draft.via_hops,
+            bridged: draft.bridged,
+            diagnosis: draft.diagnosis,
+            ladder: draft.ladder,
+            count: 1,
             statistics: draft.statistics,
             foreign_packets: draft.foreign,
             outcome: draft.outcome.unwrap_or("ended").to_owned(),

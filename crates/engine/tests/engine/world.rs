@@ -232,6 +232,8 @@ impl World {
             ControlOutput::ClosePort(_)
             | ControlOutput::CallStarted { .. }
             | ControlOutput::Leg { .. }
+            | ControlOutput::Resolve { .. }
+            | ControlOutput::Status(_)
             | ControlOutput::Trace(_) => {}
         }
     }

@@ -162,7 +162,10 @@ impl Line {
                         outcome.cause = format!("{cause:?}");
                         break;
                     }
-                    LegEvent::Trying(_) | LegEvent::Ringing | LegEvent::Played => {}
+                    LegEvent::Trying(_)
+                    | LegEvent::Ringing
+                    | LegEvent::Played
+                    | LegEvent::Transferred { .. } => {}
                 },
                 Ok(Some(NetEvent::Heard { payload, kind, .. })) => {
                     if let Some((_, script, ear)) = &mut talk {
