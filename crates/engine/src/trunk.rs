@@ -1,6 +1,7 @@
 //! A trunk: another PBX or a provider, and how it wants to be spoken to.
 use ipnet::IpNet;
 use passline_rtp::codec::Codec;
+use passline_sip::Credentials;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -17,7 +18,7 @@ pub struct Trunk {
     /// Where our calls to it go, `sip:host[:port][;transport=tls]`; `None`: it only calls us.
     pub address: Option<String>,
     /// With which we answer its challenges.
-    pub credentials: Option<()>,
+    pub credentials: Option<Credentials>,
     /// How it proves itself when it calls.
     pub inbound: TrunkAuth,
     /// We register with it.
