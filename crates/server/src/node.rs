@@ -128,7 +128,7 @@ fn net_config(config: &Config, engine: &EngineConfig) -> NetConfig {
     NetConfig {
         sip_udp: listeners(Transport::Udp).collect(),
         sip_tcp: listeners(Transport::Tcp).collect(),
-        allow: config.sip.allow.clone(),
+        allow: config.allow(),
         media_address: config.media_address(),
         dscp_sip: config.sip.dscp,
         dscp_rtp: config.rtp.dscp,

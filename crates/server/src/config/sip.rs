@@ -1,0 +1,68 @@
+//! `sip:` in the configuration.
+use super::{Limits, Listen, Network, Transport};
+use serde::Deserialize;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+
+/// Signalling.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sip {
+    /// Where to listen, as `udp:ADDRESS:PORT`, `tcp:ADDRESS:PORT` or `tls:ADDRESS:PORT`.
+    pub listen: Vec<Listen>,
+    /// Source networks that are served, as `ADDRESS/BITS`; empty = all. Those of the trunks are always served.
+    pub allow: Vec<Network>,
+    /// Calls at one time; further ones get 503 with Retry-After.
+    pub max_calls: usize,
+    /// DSCP of signalling (CS3 = 24).
+    pub dscp: u8,
+    /// Realm of our digest challenges; phones show it, and hash it into their answers.
+    pub realm: String,
+    /// After SIGTERM, running calls may go on for so long, in seconds.
+    pub shutdown_s: u64,
+    /// Certificate and trust of the `tls:` listeners.
+    pub tls: Tls,
+    /// What one source, and all together, may ask of us.
+    pub limits: Limits,
+}
+
+impl Default for Sip {
+    fn default() -> Self {
+        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 5060));
+        Self {
+            listen: vec![
+                Listen { transport: Transport::Udp, address: loopback },
+                Listen { transport: Transport::Tcp, address: loopback },
+            ],
+            allow: Vec::new(),
+            max_calls: 200,
+            dscp: 24,
+            realm: "passline".into(),
+            shutdown_s: 60,
+            tls: Tls::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Certificate and trust of TLS.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// PEM file of our certificate and its chain; without it, one is made at the first start and kept in the data folder.
+    pub certificate: Option<PathBuf>,
+    /// PEM file of its private key.
+    pub key: Option<PathBuf>,
+    /// PEM file of the authorities one of which must have signed a client's certificate; without it, none is asked for.
+    pub client_ca: Option<PathBuf>,
+}
+
+impl Sip {
+    /// The addresses of one transport.
+    pub fn listeners(&self, transport: Transport) -> impl Iterator<Item = SocketAddr> + '_ {
+        let of = move |listen: &&Listen| listen.transport == transport;
+        self.listen.iter().filter(of).map(|listen| listen.address)
+    }
+}
