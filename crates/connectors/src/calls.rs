@@ -42,6 +42,63 @@ pub struct CallRecord {
     pub login: Option<String>,
     /// Flow steps entered, in order.
     pub steps: Vec<String>,
+    /// `incoming` or `outgoing`.
+    pub direction: String,
+    /// When it was answered, RFC 3339 in UTC.
+    pub answered: Option<String>,
+    /// SIP Call-ID, by which other systems know it.
+    pub sip_call_id: String,
+    /// The other side's SIP address and transport, e.g. `udp 192.0.2.20:5060`.
+    pub peer: String,
+    /// What the other side calls itself.
+    pub user_agent: Option<String>,
+    /// Trunk it went over.
+    pub trunk: Option<String>,
+    /// Device that placed or got it.
+    pub account: Option<String>,
+    /// Caller as a trusted trunk asserted it, masked as `from`.
+    pub identity: Option<String>,
+    /// Numbers that it was diverted from, the last first, masked as `from`.
+    pub diversions: Vec<String>,
+    /// Via header fields of its INVITE: proxies on its way, and the caller.
+    pub via_hops: u32,
+    /// The call at the other end of the bridge.
+    pub bridged: Option<String>,
+    /// RTP packets from elsewhere than the peer, dropped.
+    pub foreign: u64,
+    /// How many calls this record stands for: equal refusals in a row are kept as one.
+    pub times: u32,
+    /// Why it went wrong, if it did.
+    pub diagnosis: Option<CallDiagnosis>,
+    /// Its SIP messages, the first and the last ones of very many; only where one call is asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ladder: Vec<CallMessage>,
+}
+
+/// Why a call went wrong, for whoever runs the PBX.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CallDiagnosis {
+    /// A word for machines, e.g. `codec_mismatch`.
+    pub code: String,
+    /// One sentence: what, on which side, and what to change.
+    pub sentence: String,
+}
+
+/// One SIP message of a call, without its body.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CallMessage {
+    /// Since the start of the call, in ms.
+    pub ms: u64,
+    /// Whether we sent it.
+    pub sent: bool,
+    /// `INVITE sip:5000@192.0.2.10 SIP/2.0` or `SIP/2.0 200 OK`, numbers of callers masked.
+    pub line: String,
+    /// E.g. `1 INVITE`.
+    pub cseq: String,
+    /// To or from where.
+    pub peer: String,
 }
 
 impl CallRecord {

@@ -100,7 +100,7 @@ async fn no_secret_reaches_a_file() {
         world.mood(Mood::Well);
         world.authority.call_ended(&call.into()).await;
         store
-            .add_call(&CallRecord { call: call.into(), from: "•••".into(), ..CallRecord::default() })
+            .add_call(&CallRecord { call: call.into(), from: "•••".into(), ..CallRecord::default() }, 1000)
             .await
             .unwrap();
     }

@@ -1,5 +1,9 @@
-//! `passline calls` and `passline audit`: what happened.
+//! `passline calls` and `passline audit`: what happened, and what is happening.
 use crate::{
+    admin::{
+        Link, Request,
+        view::{News, RunningCall},
+    },
     cli::{AuditArgs, CallsArgs},
     config::Config,
     desk,
@@ -8,13 +12,36 @@ use crate::{
 use passline_connectors::CallRecord;
 use serde::Serialize;
 
-/// The last call records.
+/// The last call records, or the running calls.
 pub async fn run(config: &Config, args: &CallsArgs) -> Result<(), Failure> {
+    if args.live || args.follow {
+        return running(config, args).await;
+    }
     let calls = desk::open_store(config)?.calls(args.last as usize).await.map_err(Failure::machine)?;
     for call in calls {
         if args.json { print_json(&call)? } else { print_call(&call) }
     }
     Ok(())
+}
+
+async fn running(config: &Config, args: &CallsArgs) -> Result<(), Failure> {
+    let mut link = Link::ask(config, &Request::Calls { follow: args.follow }).await?;
+    while let Some(value) = link.next().await? {
+        if args.json {
+            print_json(&value)?;
+            continue;
+        }
+        match serde_json::from_value(value).map_err(Failure::machine)? {
+            News::Started(call) => print_running(&call),
+            News::Ended(record) => print_call(&record),
+            News::Status { at, text } => println!("{at}  {text}"),
+        }
+    }
+    Ok(())
+}
+
+fn print_running(call: &RunningCall) {
+    println!("{}  {}  {} → {}  running", call.start, call.call, call.from, call.to);
 }
 
 /// The last audit lines.
@@ -53,8 +80,9 @@ pub fn print_call(call: &CallRecord) {
         None => format!("{} keys", call.digit_count),
     };
     println!(
-        "{}  {} → {}  {}  {} by {}  {} packets in, {} lost, {} doubled, jitter {:.1} ms, {} out  {}",
+        "{}  {}  {} → {}  {}  {} by {}  {} packets in, {} lost, {} doubled, jitter {:.1} ms, {} out  {}",
         call.start,
+        call.call,
         call.from,
         call.to,
         call.codec.as_deref().unwrap_or("no media"),
@@ -67,4 +95,7 @@ pub fn print_call(call: &CallRecord) {
         call.sent,
         call.outcome,
     );
+    if let Some(diagnosis) = &call.diagnosis {
+        println!("    {}", diagnosis.sentence);
+    }
 }

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 /// Checks everything that can be checked without a network; faults go to standard error.
 pub async fn run(config: &Config, file: Option<PathBuf>) -> Result<(), Failure> {
-    let source = file.map_or_else(|| "embedded defaults".to_owned(), |path| path.display().to_string());
+    let source =
+        file.as_ref().map_or_else(|| "embedded defaults".to_owned(), |path| path.display().to_string());
+    config.check_files(file.as_deref())?;
     for warning in config.warnings() {
         eprintln!("{source}: {warning}");
     }

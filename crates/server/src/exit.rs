@@ -23,6 +23,15 @@ impl Failure {
         Self::Machine(reason.to_string())
     }
 
+    /// What it says, line by line.
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            Self::No => Vec::new(),
+            Self::Input(faults) => faults.clone(),
+            Self::Machine(reason) => vec![reason.clone()],
+        }
+    }
+
     /// Prints what has not been printed yet, and gives the exit code.
     pub fn report(&self) -> ExitCode {
         match self {

@@ -1,8 +1,10 @@
 //! The `passline` binary: configuration, wiring, command line.
 #![forbid(unsafe_code)]
 
+mod admin;
 mod assets;
 mod call;
+mod call_info;
 mod caller;
 mod calls;
 mod check;
@@ -15,8 +17,13 @@ mod dtmf;
 mod entropy;
 mod exit;
 mod harden;
+mod ladder;
+mod logging;
 mod node;
+mod notify;
 mod prompts;
+mod record;
+mod reload;
 mod replay;
 mod secret;
 mod serve;
@@ -26,10 +33,9 @@ mod wav;
 
 use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
-use config::{Config, LogFormat};
+use config::Config;
 use exit::Failure;
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     harden::forbid_dumps();
@@ -55,34 +61,26 @@ fn run(cli: Cli) -> Result<(), Failure> {
     }
     let (config, file) = Config::load(cli.config.config.as_deref())?;
     let serving = matches!(command, Command::Serve);
-    start_log(&config, serving)?;
+    let log = logging::start(&config.log, serving)?;
     harden::raise_file_limit();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::machine)?;
     runtime.block_on(async {
         match command {
-            Command::Serve => serve::run(&config, file.is_none()).await,
+            Command::Serve => {
+                config.check_files(file.as_deref())?;
+                serve::run(config, cli.config.config, file.is_none(), log).await
+            }
             Command::Demo(args) => demo::run(&config, &args).await,
             Command::Check => check::run(&config, file).await,
             Command::Call(args) => call::run(&config, args).await,
             Command::Calls(args) => calls::run(&config, &args).await,
+            Command::CallInfo(args) => call_info::run(&config, &args).await,
+            Command::Reload => admin::reload(&config).await,
             Command::Audit(args) => calls::audit(&config, &args).await,
             Command::User(command) => user::run(&config, command).await,
             Command::Prompts(command) => prompts::run(&config, command),
             Command::Replay(_) | Command::Dtmf(_) | Command::Completions { .. } => Ok(()),
         }
     })
-}
-
-/// Log lines go to standard error. Beside serving, only what is wrong is worth a line.
-fn start_log(config: &Config, serving: bool) -> Result<(), Failure> {
-    let level = if serving { config.log.level.as_str() } else { "warn" };
-    let filter = EnvFilter::try_new(level)
-        .map_err(|e| Failure::input(format!("log.level: `{level}` is no filter: {e}; write e.g. info")))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
-    match config.log.format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().init(),
-    }
-    Ok(())
 }

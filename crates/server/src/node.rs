@@ -1,11 +1,16 @@
 //! A running mini-PBX: net, engine and identity side joined.
 use crate::{
+    admin::{
+        Hub,
+        view::{News, RunningCall},
+    },
     config::{Config, Transport},
     content::Content,
     desk, entropy,
     exit::Failure,
+    record::{keep, printable, utc},
 };
-use passline_connectors::{Authority, CallRecord, DemoUser, Store, mask_number};
+use passline_connectors::{Authority, DemoUser, Store, mask_number};
 use passline_engine::{Control, EngineConfig, PortPool, Trace};
 use passline_net::{Command, Handle, NetConfig, NetEvent};
 use std::{
@@ -24,7 +29,11 @@ pub struct Node {
     pub content: Arc<Content>,
     /// Demo people in the store, if it was made for them.
     pub demo: Vec<DemoUser>,
+    /// What goes on, for the admin socket.
+    pub hub: Arc<Hub>,
     authority: Authority,
+    /// Call records that are kept.
+    records: u32,
     events: mpsc::Receiver<NetEvent>,
 }
 
@@ -54,7 +63,8 @@ impl Node {
             Control::new(Instant::now(), engine, program, library, pool, entropy::rng())
         };
         let (handle, events) = passline_net::start(net, control).await.map_err(Failure::machine)?;
-        Ok(Self { handle, store, content, demo, authority, events })
+        let (hub, records) = (Arc::default(), config.calls.keep);
+        Ok(Self { handle, store, content, demo, hub, authority, records, events })
     }
 
     /// Serves until [`Command::Stop`] was carried out; `seen` gets each step of the calls, secrets masked, where tracing is on.
@@ -70,7 +80,10 @@ impl Node {
                     });
                 }
                 NetEvent::CallStarted { call, from, to } => {
-                    tracing::info!(call = %call, from = mask_number(&from), to, "call");
+                    let (from, to) = (mask_number(&printable(&from)), printable(&to));
+                    tracing::info!(call = %call, from, to, "call");
+                    let start = utc(SystemTime::now());
+                    self.hub.tell(News::Started(RunningCall { call: call.0, start, from, to }));
                 }
                 NetEvent::Record { record, start, end } => {
                     self.authority.call_ended(&record.call).await;
@@ -84,9 +97,10 @@ impl Node {
                         lost = record.lost,
                         "call ended"
                     );
-                    if let Err(error) = self.store.add_call(&record).await {
+                    if let Err(error) = self.store.add_call(&record, self.records).await {
                         tracing::error!(call = record.call, %error, "the call record could not be kept");
                     }
+                    self.hub.tell(News::Ended(Box::new(record)));
                 }
                 NetEvent::Trace(trace) => seen(trace),
                 NetEvent::Drained => self.handle.send(Command::Stop),
@@ -117,17 +131,9 @@ fn engine_config(config: &Config, trace: bool) -> EngineConfig {
 }
 
 fn net_config(config: &Config, engine: &EngineConfig) -> NetConfig {
-    let listeners = |transport| {
-        config
-            .sip
-            .listen
-            .iter()
-            .filter(move |listen| listen.transport == transport)
-            .map(|listen| listen.address)
-    };
     NetConfig {
-        sip_udp: listeners(Transport::Udp).collect(),
-        sip_tcp: listeners(Transport::Tcp).collect(),
+        sip_udp: config.sip.listeners(Transport::Udp).collect(),
+        sip_tcp: config.sip.listeners(Transport::Tcp).collect(),
         allow: config.allow(),
         media_address: config.media_address(),
         dscp_sip: config.sip.dscp,
@@ -135,30 +141,5 @@ fn net_config(config: &Config, engine: &EngineConfig) -> NetConfig {
         shards: engine.shards,
         shard_capacity: engine.shard_capacity,
         ..NetConfig::default()
-    }
-}
-
-fn keep(record: &passline_engine::CallRecord, start: SystemTime, end: SystemTime) -> CallRecord {
-    let utc =
-        |time: SystemTime| jiff::Timestamp::try_from(time).map(|time| time.to_string()).unwrap_or_default();
-    let statistics = record.statistics.unwrap_or_default();
-    CallRecord {
-        start: utc(start),
-        end: utc(end),
-        from: mask_number(&record.from),
-        to: record.to.clone(),
-        codec: record.codec.map(str::to_owned),
-        dtmf: record.dtmf.map(|method| method.as_str().to_owned()),
-        digits: record.digits.clone(),
-        digit_count: record.digit_count,
-        sent: statistics.sent,
-        received: statistics.received,
-        lost: statistics.lost,
-        duplicated: statistics.duplicated,
-        reordered: statistics.reordered,
-        jitter_ms: f64::from(statistics.jitter_ms),
-        outcome: record.outcome.clone(),
-        steps: record.steps.clone(),
-        ..CallRecord::new(&record.call)
     }
 }

@@ -1,54 +1,67 @@
 //! `passline serve`: the mini-PBX until somebody ends it.
 use crate::{
-    config::{Config, Transport},
+    admin,
+    config::Config,
     desk,
     exit::Failure,
+    logging::LogLevel,
     node::Node,
+    notify,
+    reload::{self, Reloader},
     steps,
 };
 use passline_connectors::DemoUser;
 use passline_net::{Command, Handle};
-use std::time::Duration;
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// After the first signal, running calls may go on for so long.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Serves. The first SIGINT or SIGTERM lets running calls finish, the second ends them.
-pub async fn run(config: &Config, embedded: bool) -> Result<(), Failure> {
+/// Serves. The first SIGINT or SIGTERM lets running calls finish, the second ends them; SIGHUP reloads. `named` is the
+/// configuration file of the command line.
+pub async fn run(
+    config: Config,
+    named: Option<PathBuf>,
+    embedded: bool,
+    log: LogLevel,
+) -> Result<(), Failure> {
     for warning in config.warnings() {
         eprintln!("{warning}");
         tracing::warn!("{warning}");
     }
     let demo = config.identity.demo.unwrap_or(embedded);
-    let node = Node::start(config, demo, steps::wanted()).await?;
-    print_banner(config, &node);
-    let handle = node.handle.clone();
-    tokio::spawn(end_on_signal(handle));
+    let node = Node::start(&config, demo, steps::wanted()).await?;
+    let (handle, store) = (node.handle.clone(), node.store.clone());
+    let reloader = Arc::new(Reloader::new(named, config.clone(), store, handle.clone(), log));
+    let desk = admin::Desk { hub: node.hub.clone(), reloader: reloader.clone() };
+    let _socket = admin::start(admin::socket(&config), desk)?;
+    print_banner(&config, &node);
+    tokio::spawn(reload::on_hangup(reloader.clone()));
+    tokio::spawn(end_on_signal(handle, reloader));
+    notify::say("READY=1");
     node.run(steps::log).await;
     Ok(())
 }
 
-async fn end_on_signal(handle: Handle) {
+async fn end_on_signal(handle: Handle, reloader: Arc<Reloader>) {
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         return;
     };
-    let either = async || {
+    let mut either = async || {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
     };
-    let mut either = either;
     either().await;
+    notify::say("STOPPING=1");
+    let patience = reloader.patience().await;
     tracing::info!(
         "no new calls; running ones may finish within {} s, a second signal ends them",
-        PATIENCE.as_secs()
+        patience.as_secs()
     );
     handle.send(Command::Drain);
-    let _ = tokio::time::timeout(PATIENCE, either()).await;
+    let _ = tokio::time::timeout(patience, either()).await;
     handle.send(Command::HangUpAll);
     let _ = tokio::time::timeout(Duration::from_secs(5), either()).await;
     handle.send(Command::Stop);
@@ -56,10 +69,8 @@ async fn end_on_signal(handle: Handle) {
 
 fn print_banner(config: &Config, node: &Node) {
     println!("Passline {} is listening.", env!("CARGO_PKG_VERSION"));
-    let listeners = config.sip.listen.iter().map(|listen| {
-        let transport = if listen.transport == Transport::Udp { "udp" } else { "tcp" };
-        format!("{transport} {}", listen.address)
-    });
+    let listeners =
+        config.sip.listen.iter().map(|listen| format!("{} {}", listen.transport.name(), listen.address));
     println!("  SIP    {}", listeners.collect::<Vec<_>>().join(", "));
     let host = config.sip.listen[0].address;
     for (number, flow) in node.content.program.entries() {

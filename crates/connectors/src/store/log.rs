@@ -1,6 +1,5 @@
-//! Audit log, tickets and call records.
+//! Audit log and tickets.
 use super::{Store, StoreError, utc};
-use crate::CallRecord;
 use passline_identity::{AuditEvent, AuditLog, CallId, TargetId, Task};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
@@ -44,33 +43,6 @@ pub fn mask_number(number: &str) -> String {
 }
 
 impl Store {
-    /// Keeps a call record; a second one of the same call replaces the first.
-    ///
-    /// # Errors
-    /// Of the database.
-    pub async fn add_call(&self, call: &CallRecord) -> Result<(), StoreError> {
-        let record = serde_json::to_string(call).map_err(|fault| StoreError::Invalid(fault.to_string()))?;
-        let call = call.call.clone();
-        self.change(move |change| {
-            change.execute("INSERT OR REPLACE INTO calls (call, record) VALUES (?1, ?2)", [call, record])?;
-            Ok(())
-        })
-        .await
-    }
-
-    /// The last call records, oldest first.
-    ///
-    /// # Errors
-    /// Of the database.
-    pub async fn calls(&self, last: usize) -> Result<Vec<CallRecord>, StoreError> {
-        let texts: Vec<String> =
-            self.last("SELECT record FROM calls ORDER BY seq DESC LIMIT ?1", last, |row| row.get(0)).await?;
-        let records = texts.iter().map(|text| serde_json::from_str(text));
-        records
-            .collect::<Result<_, _>>()
-            .map_err(|fault| StoreError::Unusable(format!("a call record: {fault}")))
-    }
-
     /// The last audit lines, oldest first.
     ///
     /// # Errors
@@ -206,23 +178,6 @@ mod tests {
         {
             assert_eq!(mask_number(number), masked);
         }
-    }
-
-    #[tokio::test]
-    async fn records_come_back_in_order() {
-        let (_folder, store) = light();
-        for number in 0..5 {
-            let call = CallRecord {
-                call: number.to_string(),
-                to: "5001".into(),
-                jitter_ms: 0.5,
-                ..CallRecord::default()
-            };
-            store.add_call(&call).await.unwrap();
-        }
-        let calls = store.calls(2).await.unwrap();
-        assert_eq!(calls.iter().map(|call| call.call.as_str()).collect::<Vec<_>>(), ["3", "4"]);
-        assert_eq!(calls[0].jitter_ms, 0.5);
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 //! One thread owns the one connection; others send it work and await the result. Every change is one transaction and
 //! is on the disk (WAL, `synchronous=FULL`) before its result is told. Other processes may open the same file.
 mod account;
+mod calls;
 mod failure;
 mod journal;
 mod key;

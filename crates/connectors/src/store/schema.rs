@@ -3,7 +3,8 @@ use super::StoreError;
 use rusqlite::{Connection, TransactionBehavior};
 
 /// One script per version; a released one is never edited, a change is a new one at the end.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 
 CREATE TABLE people (
@@ -106,7 +107,12 @@ CREATE TABLE calls (
     call TEXT NOT NULL UNIQUE,
     record TEXT NOT NULL         -- JSON
 ) STRICT;
-"];
+",
+    "
+-- The SIP messages of a call, which a list of calls need not read.
+ALTER TABLE calls ADD COLUMN ladder TEXT NOT NULL DEFAULT '[]';
+",
+];
 
 /// Brings a database to the newest version, each step in one transaction.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
@@ -130,6 +136,20 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_database_of_the_first_version_keeps_its_calls() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(MIGRATIONS[0]).unwrap();
+        connection.execute_batch("PRAGMA user_version = 1").unwrap();
+        connection
+            .execute_batch("INSERT INTO calls (call, record) VALUES ('c', '{\"call\":\"c\"}')")
+            .unwrap();
+        migrate(&mut connection).unwrap();
+        let ladder: String =
+            connection.query_row("SELECT ladder FROM calls WHERE call = 'c'", [], |row| row.get(0)).unwrap();
+        assert_eq!(ladder, "[]");
+    }
 
     #[test]
     fn migrating_twice_changes_nothing_and_a_newer_database_is_refused() {

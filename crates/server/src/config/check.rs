@@ -104,9 +104,8 @@ fn general(config: &Config, faults: &mut Faults<'_>) {
 fn tls(config: &Config, faults: &mut Faults<'_>) {
     let tls = &config.sip.tls;
     if tls.certificate.is_some() != tls.key.is_some() {
-        faults.anywhere(
-            "sip.tls: `certificate` and `key` go together; name both, or none to let one be made",
-        );
+        faults
+            .anywhere("sip.tls: `certificate` and `key` go together; name both, or none to let one be made");
     }
     if *tls != super::Tls::default() && config.sip.listeners(Transport::Tls).next().is_none() {
         let needed = config.trunks.iter().any(|trunk| trunk.host.as_ref().is_some_and(|host| host.tls));
@@ -130,7 +129,9 @@ fn trunks(config: &Config, faults: &mut Faults<'_>) {
         if trunk.host.is_none() && trunk.networks.is_empty() {
             faults.at(
                 place,
-                format!("nothing says where trunk `{name}` is; set `host`, or `networks` if it only calls us"),
+                format!(
+                    "nothing says where trunk `{name}` is; set `host`, or `networks` if it only calls us"
+                ),
             );
         }
         let address = trunk.host.as_ref().and_then(super::Host::address);
@@ -214,9 +215,11 @@ fn devices(config: &Config, faults: &mut Faults<'_>) {
         if device.max_contacts == 0 {
             faults.at(*place, format!("device {}: `max_contacts: 0` lets it never register", value.0));
         }
-        if let Some(trunk) = config.trunks.iter().find(|trunk| {
-            trunk.inbound == Inbound::Digest && trunk.user.as_deref() == Some(value.0.as_str())
-        }) {
+        if let Some(trunk) = config
+            .trunks
+            .iter()
+            .find(|trunk| trunk.inbound == Inbound::Digest && trunk.user.as_deref() == Some(value.0.as_str()))
+        {
             faults.at(
                 *place,
                 format!(
@@ -254,7 +257,14 @@ pub fn networks_of(trunk: &super::Trunk) -> Vec<ipnet::IpNet> {
         let address = trunk.host.as_ref().and_then(super::Host::address);
         return address.map(ipnet::IpNet::from).into_iter().collect();
     }
-    trunk.networks.iter().map(|network| { let Network(network) = network.value; network }).collect()
+    trunk
+        .networks
+        .iter()
+        .map(|network| {
+            let Network(network) = network.value;
+            network
+        })
+        .collect()
 }
 
 /// Joins a path with the folder of the file that it stands in.

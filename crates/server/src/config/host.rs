@@ -30,7 +30,8 @@ impl FromStr for Host {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let remedy = "write e.g. pbx.example.org, 192.0.2.20:5070, [2001:db8::1] or pbx.example.org;transport=tls";
+        let remedy =
+            "write e.g. pbx.example.org, 192.0.2.20:5070, [2001:db8::1] or pbx.example.org;transport=tls";
         let wrong = |what: &str| Err(format!("`{text}` {what}; {remedy}"));
         // An address of IPv6 without brackets could be an address with a port.
         if text.parse::<std::net::Ipv6Addr>().is_ok() {
@@ -62,7 +63,9 @@ impl FromStr for Host {
         let transport = uri.split(';').skip(1).find_map(|parameter| parameter.strip_prefix("transport="));
         match transport {
             None | Some("udp" | "tcp" | "tls") => {}
-            Some(other) => return wrong(&format!("asks for transport `{other}`, which is not udp, tcp or tls")),
+            Some(other) => {
+                return wrong(&format!("asks for transport `{other}`, which is not udp, tcp or tls"));
+            }
         }
         if scheme == "sips" && transport.is_some_and(|transport| transport == "udp") {
             return wrong("asks for TLS over UDP");
@@ -92,7 +95,11 @@ mod tests {
             ("sips:pbx.example.org", "sips:pbx.example.org", false, true),
         ] {
             let host: Host = text.parse().unwrap();
-            assert_eq!((host.uri.as_str(), host.address().is_some(), host.tls), (uri, address, tls), "{text}");
+            assert_eq!(
+                (host.uri.as_str(), host.address().is_some(), host.tls),
+                (uri, address, tls),
+                "{text}"
+            );
         }
     }
 

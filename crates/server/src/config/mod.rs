@@ -13,7 +13,7 @@ mod sip;
 mod tests;
 pub mod trunk;
 
-pub use check::{exposed, networks_of, password};
+pub use check::{exposed, networks_of};
 pub use device::Device;
 pub use host::Host;
 pub use identity::{Identity, Target};
@@ -21,7 +21,7 @@ pub use limits::Limits;
 pub use listen::{Listen, Transport};
 pub use log::{Calls, Log, LogFormat};
 pub use network::Network;
-pub use rtp::{Ports, Rtp};
+pub use rtp::Rtp;
 pub use sip::{Sip, Tls};
 pub use trunk::{Route, Trunk};
 

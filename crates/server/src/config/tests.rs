@@ -36,7 +36,11 @@ fn faults_of_trunks_name_place_and_remedy() {
         ("trunks:\n  - name: pbx\n", "f.yaml:2:", "set `host`"),
         ("trunks:\n  - name: pbx\n    host: pbx.example.org\n", "f.yaml:2:", "`networks`"),
         ("trunks:\n  - name: pbx\n    host: http://pbx\n", "f.yaml:3:", "write e.g."),
-        ("trunks:\n  - name: pbx\n    host: 192.0.2.20\n    codecs: [PCMU, G729]\n", "f.yaml:4:", "it has PCMU"),
+        (
+            "trunks:\n  - name: pbx\n    host: 192.0.2.20\n    codecs: [PCMU, G729]\n",
+            "f.yaml:4:",
+            "it has PCMU",
+        ),
         ("trunks:\n  - name: pbx\n    host: 192.0.2.20\n    dtmf: smoke\n", "f.yaml:4:", "smoke"),
         ("trunks:\n  - name: pbx\n    host: 192.0.2.20\n    register: true\n", "f.yaml:2:", "password_file"),
         ("trunks:\n  - name: pbx\n    host: 192.0.2.20\n    user: me\n", "f.yaml:2:", "go together"),

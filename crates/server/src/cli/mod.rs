@@ -63,11 +63,20 @@ Examples:
   passline call sip:5000@127.0.0.1 --keys @reset.keys --record heard.wav --json"
     )]
     Call(CallArgs),
-    /// Show the calls of the past.
+    /// Show the calls of the past, or those that are going on.
     #[command(after_help = "Examples:
   passline calls --last 20
+  passline calls --live
+  passline calls --follow
   passline calls --json | jq .outcome")]
     Calls(CallsArgs),
+    /// Show all about one call: record, diagnosis, the ladder of its SIP messages.
+    #[command(after_help = "Examples:
+  passline call-info last
+  passline call-info 8f3a --json")]
+    CallInfo(CallInfoArgs),
+    /// Tell the running server to read configuration, flows and prompts again, as SIGHUP does.
+    Reload,
     /// Run the calls of a capture through the media engine in virtual time.
     #[command(
         after_help = "One JSON line per call, and one per RTP stream that belongs to no call. Times are in ms since the first packet
@@ -164,7 +173,23 @@ pub struct CallsArgs {
     /// How many, the newest last.
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub last: u32,
+    /// Those that are going on, of the running server.
+    #[arg(long)]
+    pub live: bool,
+    /// Those that are going on, and what begins and ends, until interrupted.
+    #[arg(long)]
+    pub follow: bool,
     /// One JSON object per line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `passline call-info`.
+#[derive(Debug, Args)]
+pub struct CallInfoArgs {
+    /// The call's name or the beginning of it, as in `passline calls` and in the log; or `last`.
+    pub call: String,
+    /// As one JSON object.
     #[arg(long)]
     pub json: bool,
 }

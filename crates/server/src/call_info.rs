@@ -1,0 +1,147 @@
+//! `passline call-info`: all about one call.
+use crate::{
+    admin::{Link, Refused, Request, view::RunningCall},
+    cli::CallInfoArgs,
+    config::Config,
+    desk,
+    exit::Failure,
+    ladder,
+};
+use passline_connectors::CallRecord;
+
+/// Looks in the store, and then among the running calls.
+pub async fn run(config: &Config, args: &CallInfoArgs) -> Result<(), Failure> {
+    let store = desk::open_store(config)?;
+    let mut found = if args.call == "last" {
+        let last = store.calls(1).await.map_err(Failure::machine)?;
+        match last.first() {
+            Some(call) => store.calls_named(&call.call, 1).await.map_err(Failure::machine)?,
+            None => return Err(Failure::input("no call has been kept yet")),
+        }
+    } else {
+        store.calls_named(&args.call, 6).await.map_err(Failure::machine)?
+    };
+    // A whole name may be the beginning of another.
+    if let Some(exact) = found.iter().position(|call| call.call == args.call) {
+        found = vec![found.swap_remove(exact)];
+    }
+    match found.as_slice() {
+        [call] => show(call, args.json),
+        [] => running(config, args).await,
+        several => {
+            let names: Vec<_> = several.iter().map(|call| call.call.as_str()).collect();
+            Err(Failure::input(format!("several calls begin with `{}`: {} …", args.call, names.join(", "))))
+        }
+    }
+}
+
+async fn running(config: &Config, args: &CallInfoArgs) -> Result<(), Failure> {
+    let unknown = |also: &str| {
+        Failure::input(format!(
+            "no call `{}` is kept{also}; `passline calls` and `passline calls --live` show the names",
+            args.call
+        ))
+    };
+    let link = match Link::ask(config, &Request::Call { call: args.call.clone() }).await {
+        Ok(link) => link,
+        Err(Refused::NoServer(_)) => return Err(unknown("")),
+        Err(refused) => return Err(refused.into()),
+    };
+    let calls: Vec<RunningCall> = match link.all().await {
+        Ok(calls) => calls,
+        Err(_) => return Err(unknown(", and none is running")),
+    };
+    for call in calls {
+        if args.json {
+            println!("{}", serde_json::to_string(&call).map_err(Failure::machine)?);
+        } else {
+            show_running(&call);
+        }
+    }
+    Ok(())
+}
+
+fn show(call: &CallRecord, json: bool) -> Result<(), Failure> {
+    if json {
+        println!("{}", serde_json::to_string(call).map_err(Failure::machine)?);
+        return Ok(());
+    }
+    line("call", &call.call);
+    line("from", &call.from);
+    line("to", &call.to);
+    some("asserted", call.identity.as_deref());
+    some("diverted by", (!call.diversions.is_empty()).then(|| call.diversions.join(", ")).as_deref());
+    some("trunk", call.trunk.as_deref());
+    some("device", call.account.as_deref());
+    some("bridged to", call.bridged.as_deref());
+    line("direction", &call.direction);
+    line("peer", &call.peer);
+    some("software", call.user_agent.as_deref());
+    let proxies = match call.via_hops {
+        0 | 1 => "none seen".to_owned(),
+        hops => format!("{} on the way", hops - 1),
+    };
+    line("proxies", &proxies);
+    line("Call-ID", &call.sip_call_id);
+    line("start", &call.start);
+    line("answered", call.answered.as_deref().unwrap_or("never"));
+    line("end", &call.end);
+    line("outcome", &call.outcome);
+    if call.times > 1 {
+        line("times", &format!("{} such calls in a row, kept as one", call.times));
+    }
+    if let Some(codec) = &call.codec {
+        line(
+            "media",
+            &format!(
+                "{codec}, {} packets in, {} out; {} lost, {} doubled, {} reordered, {} foreign, jitter {:.1} ms",
+                call.received,
+                call.sent,
+                call.lost,
+                call.duplicated,
+                call.reordered,
+                call.foreign,
+                call.jitter_ms
+            ),
+        );
+        let keys = match &call.digits {
+            Some(digits) => format!("{digits} ({})", call.digit_count),
+            None => call.digit_count.to_string(),
+        };
+        line("keys", &format!("{keys} by {}", call.dtmf.as_deref().unwrap_or("no method")));
+    }
+    if !call.steps.is_empty() {
+        line("steps", &call.steps.join(" → "));
+    }
+    if let Some(diagnosis) = &call.diagnosis {
+        println!("\n{}", diagnosis.sentence);
+    }
+    draw(&call.ladder);
+    Ok(())
+}
+
+fn show_running(call: &RunningCall) {
+    line("call", &call.call);
+    line("from", &call.from);
+    line("to", &call.to);
+    line("start", &call.start);
+    line("outcome", "still running");
+}
+
+fn draw(messages: &[passline_connectors::CallMessage]) {
+    let lines = ladder::draw(messages);
+    if !lines.is_empty() {
+        println!();
+    }
+    lines.iter().for_each(|line| println!("{line}"));
+}
+
+fn line(name: &str, value: &str) {
+    println!("{name:<12} {value}");
+}
+
+fn some(name: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        line(name, value);
+    }
+}

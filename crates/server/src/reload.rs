@@ -1,0 +1,141 @@
+//! SIGHUP and `passline reload`: configuration, flows and prompts are read again while calls go on.
+use crate::{config::Config, content::Content, desk, logging::LogLevel};
+use passline_connectors::Store;
+use passline_net::{Command, Handle};
+use std::{path::PathBuf, sync::Arc};
+use tokio::sync::Mutex;
+
+/// Knows where things were read from, and what holds now.
+pub struct Reloader {
+    named: Option<PathBuf>,
+    holds: Mutex<Config>,
+    store: Store,
+    handle: Handle,
+    log: LogLevel,
+}
+
+impl Reloader {
+    /// `named` is the configuration file that the command line named.
+    pub fn new(named: Option<PathBuf>, config: Config, store: Store, handle: Handle, log: LogLevel) -> Self {
+        Self { named, holds: Mutex::new(config), store, handle, log }
+    }
+
+    /// Reads everything again. Running calls keep the flows and prompts that they began with. What came of it, or all
+    /// faults; with a fault nothing has changed.
+    pub async fn reload(&self) -> Result<Vec<String>, Vec<String>> {
+        let mut holds = self.holds.lock().await;
+        let result = self.read(&holds).await;
+        match &result {
+            Ok((_, report)) => report.iter().for_each(|line| tracing::info!("reload: {line}")),
+            Err(faults) => faults.iter().for_each(|fault| tracing::error!("not reloaded: {fault}")),
+        }
+        let (config, report) = result?;
+        *holds = config;
+        Ok(report)
+    }
+
+    async fn read(&self, old: &Config) -> Result<(Config, Vec<String>), Vec<String>> {
+        let (new, file) = Config::load(self.named.as_deref()).map_err(|fault| fault.lines())?;
+        new.check_files(file.as_deref()).map_err(|fault| fault.lines())?;
+        let questions = desk::questions(&self.store).await.map_err(|fault| fault.lines())?;
+        // What needs a restart must not be used by what does not: flows are checked against the targets that there are.
+        let mut mixed = new.clone();
+        mixed.identity = old.identity.clone();
+        mixed.targets = old.targets.clone();
+        let content = {
+            let mixed = mixed.clone();
+            tokio::task::spawn_blocking(move || Content::load(&mixed, &questions))
+        };
+        let content =
+            content.await.map_err(|error| vec![error.to_string()])?.map_err(|fault| fault.lines())?;
+        self.log.set(&new.log.level).map_err(|fault| vec![fault])?;
+        let mut report = vec![format!("new calls use {}", content.origin)];
+        report.extend(new.warnings());
+        report.extend(content.warnings.iter().cloned());
+        let (program, library) = (content.program, content.library);
+        self.handle.send(Command::Reload { program, library });
+        report.extend(
+            needs_restart(old, &new)
+                .into_iter()
+                .map(|setting| format!("{setting} has changed: restart to use it")),
+        );
+        // What was not taken over must be told again at the next reload.
+        let keep = Config {
+            data: old.data.clone(),
+            sip: crate::config::Sip {
+                listen: old.sip.listen.clone(),
+                dscp: old.sip.dscp,
+                max_calls: old.sip.max_calls,
+                realm: old.sip.realm.clone(),
+                tls: old.sip.tls.clone(),
+                limits: old.sip.limits.clone(),
+                ..new.sip.clone()
+            },
+            rtp: old.rtp.clone(),
+            policy: old.policy.clone(),
+            log: crate::config::Log { format: old.log.format, ..new.log.clone() },
+            ..mixed
+        };
+        Ok((keep, report))
+    }
+
+    /// How long running calls may go on after SIGTERM.
+    pub async fn patience(&self) -> std::time::Duration {
+        std::time::Duration::from_secs(self.holds.lock().await.sip.shutdown_s)
+    }
+}
+
+/// Settings that differ and hold from the next start on.
+fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    let targets = |config: &Config| format!("{:?}", config.targets);
+    [
+        ("data", old.data() != new.data()),
+        ("sip.listen", old.sip.listen != new.sip.listen),
+        ("sip.max_calls", old.sip.max_calls != new.sip.max_calls),
+        ("sip.dscp", old.sip.dscp != new.sip.dscp),
+        ("sip.realm", old.sip.realm != new.sip.realm),
+        ("sip.tls", old.sip.tls != new.sip.tls),
+        ("sip.limits", old.sip.limits != new.sip.limits),
+        ("rtp", old.rtp != new.rtp),
+        ("identity", old.identity != new.identity),
+        ("policy", old.policy != new.policy),
+        ("targets", targets(old) != targets(new)),
+        ("log.format", old.log.format != new.log.format),
+    ]
+    .into_iter()
+    .filter_map(|(setting, differs)| differs.then_some(setting))
+    .collect()
+}
+
+/// Reloads at each SIGHUP.
+pub async fn on_hangup(reloader: Arc<Reloader>) {
+    let Ok(mut hangup) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) else {
+        return;
+    };
+    while hangup.recv().await.is_some() {
+        tracing::info!("SIGHUP: configuration, flows and prompts are read again");
+        // It has logged what came of it.
+        let _ = reloader.reload().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_cannot_change_while_it_runs_needs_a_restart() {
+        let read = |text: &str| Config::parse(text, "f").unwrap();
+        let old = read("");
+        for (text, setting) in [
+            ("sip: { max_calls: 7 }", Some("sip.max_calls")),
+            ("rtp: { timeout_s: 7 }", Some("rtp")),
+            ("log: { format: json }", Some("log.format")),
+            ("log: { level: debug }", None),
+            ("sip: { shutdown_s: 7 }", None),
+            ("flows: elsewhere", None),
+        ] {
+            assert_eq!(needs_restart(&old, &read(text)).first().copied(), setting, "{text}");
+        }
+    }
+}
