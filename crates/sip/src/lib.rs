@@ -7,6 +7,7 @@
 
 mod account;
 mod api;
+pub mod auth;
 mod config;
 mod debug;
 mod dialog;
