@@ -148,7 +148,7 @@ fn is_inner(ip: IpAddr) -> bool {
     }
 }
 
-fn unreachable(address: SocketAddr) -> bool {
+pub(crate) fn unreachable(address: SocketAddr) -> bool {
     let broadcast = matches!(address.ip(), IpAddr::V4(ip) if ip.is_broadcast());
     address.port() == 0 || address.ip().is_unspecified() || address.ip().is_multicast() || broadcast
 }

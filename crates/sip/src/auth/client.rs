@@ -49,8 +49,9 @@ impl Answerer {
         self.rounds = 0;
     }
 
-    /// Takes the challenges of a 401 or 407. `false`: sending again would lead nowhere.
-    pub fn challenged(&mut self, message: &Message<'_>) -> bool {
+    /// Takes the challenges of a 401 or 407; `carried`: the request had credentials. `false`: sending again would lead
+    /// nowhere.
+    pub fn challenged(&mut self, message: &Message<'_>, carried: bool) -> bool {
         let user = &self.credentials.user;
         if self.rounds >= MAX_ROUNDS || user.contains(['"', '\\']) || user.contains(char::is_control) {
             return false;
@@ -68,13 +69,22 @@ impl Answerer {
             offers.sort_by_key(|challenge| std::cmp::Reverse(challenge.algorithm));
             let best = offers.iter().find(|challenge| self.is_ours(challenge.realm));
             if let Some(challenge) = best {
-                if !self.take(proxy, challenge) {
+                if !self.take(proxy, challenge, carried) {
                     return false;
                 }
                 answered = true;
             }
         }
         answered
+    }
+
+    /// As [`challenged`](Self::challenged), for realms that were answered before.
+    pub fn challenged_again(&mut self, message: &Message<'_>, carried: bool) -> bool {
+        let known = self.spaces.len();
+        let worth = known > 0 && self.challenged(message, carried);
+        let same = self.spaces.len() == known;
+        self.spaces.truncate(known);
+        worth && same
     }
 
     /// The realm of the credentials, or else the one answered first.
@@ -86,7 +96,7 @@ impl Answerer {
         }
     }
 
-    fn take(&mut self, proxy: bool, challenge: &Challenge<'_>) -> bool {
+    fn take(&mut self, proxy: bool, challenge: &Challenge<'_>, carried: bool) -> bool {
         let Ok(qop) = challenge.qop() else { return false };
         let space = Space {
             proxy,
@@ -103,10 +113,10 @@ impl Answerer {
         match self.spaces.iter_mut().find(|s| s.proxy == proxy && s.realm == space.realm) {
             Some(known) => {
                 // Our answer was refused: only a nonce that had grown old excuses that.
-                let old = challenge.stale || known.count > 1;
+                let old = !carried || challenge.stale || known.count > 1;
                 let weaker =
                     space.algorithm < known.algorithm || (space.qop.is_none() && known.qop.is_some());
-                if !old || weaker || space.nonce == known.nonce {
+                if !old || weaker || (carried && space.nonce == known.nonce) {
                     return false;
                 }
                 *known = space;
@@ -187,7 +197,8 @@ mod tests {
 
     fn challenged(answerer: &mut Answerer, lines: &[&str]) -> bool {
         let text = format!("SIP/2.0 401 X\r\n{}\r\n\r\n", lines.join("\r\n"));
-        answerer.challenged(&Message::parse(text.as_bytes(), 64).unwrap())
+        let carried = answerer.spaces.iter().any(|s| s.count > 0);
+        answerer.challenged(&Message::parse(text.as_bytes(), 64).unwrap(), carried)
     }
 
     fn headers(answerer: &mut Answerer) -> Vec<(&'static str, String)> {

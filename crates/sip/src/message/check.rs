@@ -21,7 +21,9 @@ pub enum Method {
     Info,
     /// RFC 3311
     Update,
-    /// A method of an RFC that this endpoint does not serve: REGISTER, SUBSCRIBE, NOTIFY, PUBLISH, REFER, MESSAGE, PRACK.
+    /// RFC 3261
+    Register,
+    /// A method of an RFC that this endpoint does not serve: SUBSCRIBE, NOTIFY, PUBLISH, REFER, MESSAGE, PRACK.
     Unserved,
     /// No method of any RFC.
     Unknown,
@@ -38,9 +40,8 @@ impl Method {
             b"OPTIONS" => Method::Options,
             b"INFO" => Method::Info,
             b"UPDATE" => Method::Update,
-            b"REGISTER" | b"SUBSCRIBE" | b"NOTIFY" | b"PUBLISH" | b"REFER" | b"MESSAGE" | b"PRACK" => {
-                Method::Unserved
-            }
+            b"REGISTER" => Method::Register,
+            b"SUBSCRIBE" | b"NOTIFY" | b"PUBLISH" | b"REFER" | b"MESSAGE" | b"PRACK" => Method::Unserved,
             _ => Method::Unknown,
         }
     }

@@ -184,6 +184,28 @@ fn sip<'a>(rest: &'a str, uri: Uri<'a>) -> Option<Uri<'a>> {
     Some(Uri { user, host: Some(host), port, params: params.trim_matches(';'), headers, ..uri })
 }
 
+/// Whether two URIs are equivalent (RFC 3261 §19.1.4), as far as bindings and redirections need it: scheme, user, host,
+/// port, and the parameters that must match when only one of them has them.
+pub fn same_uri(a: &str, b: &str) -> bool {
+    if a == b {
+        return true;
+    }
+    let (Some(a), Some(b)) = (Uri::parse(a), Uri::parse(b)) else { return false };
+    if a.scheme == Scheme::Other || a.scheme != b.scheme || a.port != b.port {
+        return false;
+    }
+    let host = |uri: &Uri<'_>| uri.host.map(|h| h.to_string().to_ascii_lowercase());
+    let user = |uri: &Uri<'_>| uri.user.map(|u| unescape(u).into_owned());
+    let equal = |name: &str| match (a.param(name), b.param(name)) {
+        (Some(x), Some(y)) => x.eq_ignore_ascii_case(y),
+        (None, None) => true,
+        _ => false,
+    };
+    host(&a) == host(&b)
+        && user(&a) == user(&b)
+        && ["user", "ttl", "method", "maddr", "transport"].into_iter().all(equal)
+}
+
 /// Prints what was parsed in canonical form: the same URI, IPv6 in brackets. Unknown schemes as received.
 impl fmt::Display for Uri<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -234,6 +256,21 @@ mod tests {
         ];
         for (text, number) in table {
             assert_eq!(Uri::parse(text).unwrap().number(), *number, "{text}");
+        }
+    }
+
+    #[test]
+    fn equivalent_uris() {
+        for (a, b, same) in [
+            ("sip:%61lice@AtLanTa.CoM;Transport=tcp", "SIP:alice@AtLanta.CoM;Transport=tCP", true),
+            ("sip:carol@chicago.com", "sip:carol@chicago.com;newparam=5", true),
+            ("sip:carol@chicago.com", "sip:Carol@chicago.com", false),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com:5060", false),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com;transport=udp", false),
+            ("sip:bob@biloxi.com", "sips:bob@biloxi.com", false),
+            ("mailto:a@b", "mailto:a@c", false),
+        ] {
+            assert_eq!(same_uri(a, b), same, "{a} {b}");
         }
     }
 

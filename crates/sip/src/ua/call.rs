@@ -1,5 +1,6 @@
 //! What the user agent keeps of one call.
 
+use super::retry::Retry;
 use super::session::Session;
 use crate::dialog::{Dialog, Outgoing};
 use crate::{CallPolicy, EndCause, Flow};
@@ -62,6 +63,8 @@ pub(super) struct Call {
     /// Server transaction of the INVITE that waits for our answer: the first, a re-INVITE or an UPDATE.
     pub pending: Option<u64>,
     pub placed: Option<Placed>,
+    /// What a call of ours may still try, and its credentials.
+    pub retry: Option<Box<Retry>>,
     pub unacked: Option<Unacked>,
     /// A hang-up that waits for the ACK, with its reason.
     pub hang_up: Option<Option<String>>,
@@ -81,6 +84,7 @@ impl Call {
             local_tag,
             pending: None,
             placed: None,
+            retry: None,
             unacked: None,
             hang_up: None,
             session: None,
@@ -92,6 +96,7 @@ impl Call {
     pub fn deadline(&self) -> Option<Instant> {
         let unacked = self.unacked.as_ref().map(|u| u.next.min(u.end));
         let session = self.session.as_ref().map(Session::deadline);
-        unacked.into_iter().chain(session).min()
+        let give_up = self.retry.as_ref().and_then(|r| r.give_up);
+        unacked.into_iter().chain(session).chain(give_up).min()
     }
 }

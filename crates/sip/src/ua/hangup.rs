@@ -119,6 +119,7 @@ impl UserAgent {
             }
         }
         self.session_timer(now, handle);
+        self.failover_timer(now, handle);
         self.reschedule_call(handle);
     }
 

@@ -4,6 +4,7 @@ use super::call::{Call, Phase, Unacked};
 use super::request::{Extra, Request, accept_extras, accepts_sdp, allows_update, status};
 use super::session::{Session, Terms};
 use super::{ALLOW, SUPPORTED, UserAgent, identity};
+use crate::auth::Verdict;
 use crate::dialog::{Dialog, DialogId};
 use crate::message::multipart::{Body, session_description};
 use crate::message::text::{inert, text};
@@ -34,6 +35,11 @@ impl UserAgent {
         let (Ok(from_address), Ok(to_address)) = (Address::parse(&from), Address::parse(&to)) else { return };
         let handle = self.next_call_handle();
         let Some(id) = self.open_server(request, Some(handle)) else { return };
+        let verdict = self.weigh(now, request);
+        if let Some(server) = self.servers.get_mut(&id) {
+            server.stale = verdict == Verdict::Stale;
+        }
+        let account = if let Verdict::Proven(user) = verdict { Some(user) } else { None };
         let tag = self.token();
         let dialog = Dialog {
             id: DialogId {
@@ -78,7 +84,7 @@ impl UserAgent {
             privacy: message.text(Name::Privacy).map(|t| inert(&t)),
             referred_by: message.text(Name::ReferredBy).map(|t| inert(&t)),
             replaces: None,
-            account: None,
+            account,
             via_hops: count(message, Name::Via),
             record_routes: count(message, Name::RecordRoute),
         };
@@ -162,9 +168,20 @@ impl UserAgent {
         }
     }
 
-    /// Answers the open first INVITE with our challenges.
+    /// Answers the open first INVITE with our challenges, once: nothing is repeated to a source that may be forged.
     pub(super) fn challenge(&mut self, now: Instant, handle: CallHandle) {
-        self.reject(now, handle, 401, None, None);
+        let Some(call) = self.calls.get(&handle).filter(|c| c.phase == Phase::Incoming) else { return };
+        let (Some(id), tag) = (call.pending, call.local_tag.clone()) else { return };
+        let Some(server) = self.servers.get(&id) else { return };
+        let (path, length) = (server.reply.path, server.length);
+        let fields = self.challenge_fields(now, &path, server.stale);
+        if let Some(server) = self.servers.get(&id) {
+            let fallback = server.reply.fallback;
+            let bytes = self.fitting(&server.reply, length, status(401), &tag, &fields);
+            self.send_back(path, fallback, bytes);
+        }
+        self.forget_server(id);
+        self.end(handle, EndCause::Rejected);
     }
 
     /// Answers the open first INVITE with a refusal; `false` if there is none.

@@ -1,21 +1,26 @@
 //! The user agent: all transactions and dialogs of one process.
 
+mod ask;
 mod call;
 mod hangup;
 mod identity;
 mod incoming;
 mod inside;
 mod outgoing;
+mod registrar;
+mod registration;
 mod reply;
 mod request;
+mod retry;
 mod session;
 mod wire;
 
+use crate::auth::{Answerer, Doorkeeper};
 use crate::dialog::{DialogId, Outgoing};
 use crate::message::text::text;
 use crate::message::{Message, Name, param};
 use crate::transaction::{ClientTransaction, Schedule, ServerTransaction};
-use crate::{CallHandle, Command, Config, Event, Flow, Input, Output};
+use crate::{AskId, CallHandle, Command, Config, Event, Flow, Input, Output, RegistrationId};
 use call::{Call, Fork};
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
@@ -53,6 +58,10 @@ pub struct UserAgent {
     calls: BTreeMap<CallHandle, Call>,
     dialogs: BTreeMap<DialogId, CallHandle>,
     schedule: Schedule<Owner>,
+    doorkeeper: Doorkeeper,
+    bindings: registrar::Bindings,
+    registrations: BTreeMap<RegistrationId, registration::State>,
+    asks: BTreeMap<AskId, Option<Answerer>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -61,6 +70,8 @@ enum Owner {
     Client(u64),
     Call(CallHandle),
     Connection(u64),
+    Registration(RegistrationId),
+    Binding(u64),
 }
 
 /// A server transaction with what it needs to answer.
@@ -72,6 +83,10 @@ struct Server {
     call: Option<CallHandle>,
     cseq: u32,
     invite: bool,
+    /// Octets of the request: what a challenge may have.
+    length: usize,
+    /// The credentials were right but too old.
+    stale: bool,
 }
 
 /// Why a client transaction was begun.
@@ -81,8 +96,26 @@ enum Purpose {
     Bye(CallHandle),
     Info(CallHandle),
     Refresh(CallHandle),
+    Register(RegistrationId),
+    Ask(AskId),
+    /// An INVITE that was given up for another path.
+    Stray {
+        cancelled: bool,
+    },
     /// Nobody waits for the answer.
     Nobody,
+}
+
+impl Purpose {
+    /// The call that the request belongs to.
+    fn call(self) -> Option<CallHandle> {
+        match self {
+            Purpose::Invite(call) | Purpose::Bye(call) | Purpose::Info(call) | Purpose::Refresh(call) => {
+                Some(call)
+            }
+            Purpose::Register(_) | Purpose::Ask(_) | Purpose::Stray { .. } | Purpose::Nobody => None,
+        }
+    }
 }
 
 /// A client transaction with its request.
@@ -98,12 +131,25 @@ struct Client {
     forks: Vec<Fork>,
 }
 
+impl Client {
+    /// The request's method.
+    fn method(&self) -> &str {
+        self.key.rsplit_once('|').map_or("", |(_, method)| method)
+    }
+}
+
 impl UserAgent {
     /// A user agent without calls. `rng` feeds tags, branches and Call-IDs.
     pub fn new(config: Config, mut rng: ChaCha20Rng) -> Self {
         let mut secret = [0; 32];
         rng.fill_bytes(&mut secret);
+        let mut key = [0; 32];
+        rng.fill_bytes(&mut key);
         UserAgent {
+            doorkeeper: Doorkeeper::new(&config, key),
+            bindings: registrar::Bindings::default(),
+            registrations: BTreeMap::new(),
+            asks: BTreeMap::new(),
             wire: Wire::default(),
             config,
             rng,
@@ -161,6 +207,8 @@ impl UserAgent {
                 Owner::Server(id) => self.server_timer(now, id),
                 Owner::Client(id) => self.client_timer(now, id),
                 Owner::Call(call) => self.call_timer(now, call),
+                Owner::Registration(id) => self.registration_timer(now, id),
+                Owner::Binding(id) => self.binding_timer(now, id),
                 Owner::Connection(connection) => self.connection_timer(now, connection),
             }
         }
@@ -193,7 +241,11 @@ impl UserAgent {
             Command::HangUp { call, reason } => self.hang_up(now, call, reason),
             Command::Invite(invite) => self.invite(now, *invite),
             Command::Challenge { call } => self.challenge(now, call),
-            Command::Register { .. } | Command::Unregister { .. } | Command::Ask { .. } => {}
+            Command::Register { id, registration } => self.register(now, id, *registration),
+            Command::Unregister { id } => self.unregister(now, id),
+            Command::Ask { id, uri, from, path, credentials } => {
+                self.ask(now, id, &uri, &from, path, credentials)
+            }
             Command::SendInfo { call, content_type, body } => self.send_info(now, call, &content_type, &body),
             Command::AcceptReinvite { call, sdp } => self.accept_again(now, call, &sdp),
             Command::RejectReinvite { call, status, reason } => {

@@ -2,6 +2,7 @@
 
 use super::call::{Call, Fork, Phase, Placed};
 use super::incoming::{record_routes, sdp};
+use super::retry::{Retry, credentials_in};
 use super::session::Session;
 use super::{ALLOW, Client, Owner, Purpose, SUPPORTED, UserAgent};
 use crate::dialog::{Dialog, DialogId, Outgoing};
@@ -23,8 +24,10 @@ impl UserAgent {
             return;
         }
         let target = Address::parse(to).map_or(to, |a| a.uri);
+        let uri = invite.uri.as_deref().map_or(target, |uri| Address::parse(uri).map_or(uri, |a| a.uri));
+        let uri = uri.split('?').next().unwrap_or(uri);
         let from_address = Address::parse(from).ok().filter(|a| a.uri().is_some());
-        let refusal = match (Uri::parse(target), from_address) {
+        let refusal = match (Uri::parse(target).and(Uri::parse(uri)), from_address) {
             (None, _) => Some((416, "Bad Target URI")),
             (_, None) => Some((400, "Bad From URI")),
             _ if self.calls.len() >= self.config.max_calls => Some((503, "Too Many Calls")),
@@ -40,9 +43,9 @@ impl UserAgent {
             .map(|a| if a.display.is_empty() { String::new() } else { format!("{} ", a.display) })
             .unwrap_or_default();
         let request = Outgoing {
-            uri: target.split('?').next().unwrap_or(target).to_owned(),
+            uri: uri.to_owned(),
             via: self.via(&path),
-            routes: Vec::new(),
+            routes: invite.routes.clone(),
             from: format!("{display}<{}>;tag={tag}", from_address.map_or(from, |a| a.uri)),
             to: format!("<{target}>"),
             call_id: format!("{}{}", self.token(), self.token()),
@@ -53,10 +56,15 @@ impl UserAgent {
         if !self.config.user_agent.is_empty() {
             writer.header("User-Agent", &self.config.user_agent);
         }
+        for (name, value) in &invite.headers {
+            writer.header(name, value);
+        }
+        call.retry = Some(Box::new(Retry::new(&invite, uri)));
         let bytes = writer.finish_with("application/sdp", sdp);
         let client = self.begin(now, path, request.clone(), "INVITE", bytes, Purpose::Invite(handle));
         call.placed = Some(Placed { client, request, path, cancel_sent: false });
         self.calls.insert(handle, call);
+        self.arm_failover(now, handle);
     }
 
     /// CANCEL, as soon as a provisional response has come (RFC 3261 §9.1).
@@ -142,6 +150,9 @@ impl UserAgent {
         code: u16,
         reason: &str,
     ) {
+        if code >= 200 && self.retried(now, id, message, purpose) {
+            return;
+        }
         match purpose {
             Purpose::Invite(handle) if code < 200 => {
                 self.progress(now, handle, id, path, message, found, code)
@@ -159,7 +170,16 @@ impl UserAgent {
                 }
                 self.reschedule_call(handle);
             }
-            // A challenge to a request inside a call is not answered, nor is any other refusal: the call goes on.
+            Purpose::Register(registration) if code >= 200 => {
+                self.registration_answered(now, registration, path, message, code, reason);
+            }
+            Purpose::Ask(ask) if code >= 200 => self.asked(ask, code, reason, Some(message)),
+            Purpose::Stray { .. } if code < 200 => self.cancel_stray(now, id),
+            // Of no call: acknowledged and hung up.
+            Purpose::Stray { .. } if code < 300 => {
+                self.established(now, CallHandle(0), id, path, message, found);
+            }
+            // A refusal of a request inside a call: the call goes on.
             _ => {}
         }
     }
@@ -211,9 +231,14 @@ impl UserAgent {
             return;
         }
         let Some(mut dialog) = dialog_of(client, path, message, found) else { return };
+        let credentials = credentials_in(&client.bytes);
         let next = self.outbound(&dialog);
         let via = self.via(&next);
-        let ack = dialog.request(via, found.cseq).writer("ACK").finish();
+        let mut ack = dialog.request(via, found.cseq).writer("ACK");
+        for (name, value) in credentials {
+            ack.header(name, value);
+        }
+        let ack = ack.finish();
         if let Some(client) = self.clients.get_mut(&id) {
             client.forks.push(Fork { tag: found.to_tag.clone(), ack: ack.clone(), path: next });
         }
@@ -305,12 +330,19 @@ impl UserAgent {
     /// No answer will come: as if the status had been received.
     pub(super) fn client_failed(&mut self, now: Instant, id: u64, code: u16, reason: &str) {
         let Some(purpose) = self.clients.get(&id).map(|c| c.purpose) else { return };
+        if self.retried_elsewhere(now, id, purpose) {
+            return self.forget_client(id);
+        }
         self.forget_client(id);
         match purpose {
             Purpose::Invite(handle) => self.refused(handle, code, reason),
             Purpose::Bye(handle) => self.closed_by_bye(handle),
             Purpose::Info(handle) | Purpose::Refresh(handle) => self.lost(now, handle),
-            Purpose::Nobody => {}
+            Purpose::Register(registration) => {
+                self.registration_elsewhere(now, registration, code, reason, None);
+            }
+            Purpose::Ask(ask) => self.asked(ask, code, reason, None),
+            Purpose::Stray { .. } | Purpose::Nobody => {}
         }
     }
 }

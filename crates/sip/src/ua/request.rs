@@ -91,6 +91,9 @@ impl UserAgent {
             return self.refuse(request, Flaw::bad("Request-URI With Header Fields"), &[]);
         }
         match found.method {
+            Method::Register if !self.config.registrar => {
+                return self.refuse(request, status(405), &[Extra::must("Allow", ALLOW)]);
+            }
             Method::Unserved => return self.refuse(request, status(405), &[Extra::must("Allow", ALLOW)]),
             Method::Unknown => return self.refuse(request, status(501), &[Extra::may("Allow", ALLOW)]),
             _ => {}
@@ -105,7 +108,7 @@ impl UserAgent {
         let unknown: Vec<String> = message
             .all(Name::Require)
             .flat_map(|value| param::list(&text(value)).map(str::to_owned).collect::<Vec<_>>())
-            .filter(|option| !option.eq_ignore_ascii_case(SUPPORTED))
+            .filter(|option| !known_option(found.method, option))
             .collect();
         if !unknown.is_empty() {
             return self.refuse(request, status(420), &[Extra::must("Unsupported", unknown.join(", "))]);
@@ -114,6 +117,7 @@ impl UserAgent {
             (_, true) => self.inside(now, request),
             (Method::Invite, _) => self.incoming(now, request, &uri),
             (Method::Options, _) => self.options(request),
+            (Method::Register, _) => self.registering(now, request, &uri),
             _ => self.refuse(request, status(481), &[]),
         }
     }
@@ -171,10 +175,23 @@ impl UserAgent {
     ) {
         let Some(reply) = Reply::new(message, path) else { return };
         let tag = tag.unwrap_or_else(|| self.stateless_tag(message));
+        let bytes = self.fitting(&reply, length, answer, &tag, extras);
+        self.send_back(reply.path, reply.fallback, bytes);
+    }
+
+    /// A response that over datagrams is no longer than its request of `length` octets, as far as what must stand allows.
+    pub(super) fn fitting(
+        &self,
+        reply: &Reply,
+        length: usize,
+        answer: Flaw,
+        tag: &str,
+        extras: &[Extra],
+    ) -> Vec<u8> {
         let server = Extra::may("Server", self.config.user_agent.as_str());
         let named = (!self.config.user_agent.is_empty()).then_some(&server);
         let build = |dispensable: usize, phrase: Option<&str>| {
-            let mut writer = reply.writer(answer.status, phrase, &tag);
+            let mut writer = reply.writer(answer.status, phrase, tag);
             let mut left = dispensable;
             for extra in extras.iter().chain(named) {
                 if extra.dispensable {
@@ -187,7 +204,7 @@ impl UserAgent {
         };
         let phrase = (!answer.sentence.is_empty()).then_some(answer.sentence);
         let mut bytes = build(usize::MAX, phrase);
-        if !path.transport.is_reliable() {
+        if !reply.path.transport.is_reliable() {
             // Server goes first, then the last of the others, at last the phrase.
             let fewer = (0..extras.len() + 1).rev().map(|count| (count, phrase)).chain([(0, Some(""))]);
             for (count, phrase) in fewer {
@@ -197,7 +214,7 @@ impl UserAgent {
                 bytes = build(count, phrase);
             }
         }
-        self.send_back(reply.path, reply.fallback, bytes);
+        bytes
     }
 
     /// The same request gets the same To tag, without memory of it.
@@ -231,7 +248,17 @@ impl UserAgent {
         let machine = ServerTransaction::new(kind, request.path.transport.is_reliable());
         self.servers.insert(
             id,
-            Server { machine, reply, last: None, keys: (key, merge), call, cseq: found.cseq, invite },
+            Server {
+                machine,
+                reply,
+                last: None,
+                keys: (key, merge),
+                call,
+                cseq: found.cseq,
+                invite,
+                length: request.length,
+                stale: false,
+            },
         );
         Some(id)
     }
@@ -365,6 +392,13 @@ impl UserAgent {
         self.respond_plain(now, id, 200, None, "", extras);
         true
     }
+}
+
+/// Extensions that a request may require.
+fn known_option(method: Method, option: &str) -> bool {
+    let register = method == Method::Register
+        && super::registrar::SUPPORTED.iter().any(|known| known.eq_ignore_ascii_case(option));
+    register || option.eq_ignore_ascii_case(SUPPORTED)
 }
 
 /// A status with its standard reason phrase.

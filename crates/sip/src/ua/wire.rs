@@ -183,6 +183,8 @@ impl UserAgent {
             self.client_failed(now, client, 503, "Connection Closed");
         }
         self.connection_lost(id);
+        self.registration_flow_lost(now, id);
+        self.binding_flow_lost(id);
     }
 
     pub(super) fn send_failed(&mut self, now: Instant, path: Flow, reason: &str) {

@@ -1,0 +1,419 @@
+//! The registrar for phones that use us as their PBX (RFC 3261 §10.3, RFC 3327, RFC 5626).
+
+use super::request::{Extra, Request, status};
+use super::{Owner, UserAgent, has_option};
+use crate::auth::Verdict;
+use crate::message::text::{inert, text};
+use crate::message::uri::same_uri;
+use crate::message::{Address, Flaw, Message, Name, Scheme, Start, Uri, Via, param, parse_decimal};
+use crate::{Account, Binding, Config, Event, Flow, UnboundCause};
+use rand_core::Rng;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Extensions that a REGISTER may require.
+pub(super) const SUPPORTED: [&str; 3] = ["path", "outbound", "gruu"];
+/// Longest Contact URI and Path kept, in octets, and most Path values.
+const MAX_URI: usize = 512;
+const MAX_PATH: usize = 8;
+
+/// All bindings, by account.
+#[derive(Default)]
+pub(super) struct Bindings {
+    by_account: BTreeMap<String, Vec<Bound>>,
+    accounts: BTreeMap<u64, String>,
+}
+
+#[derive(Clone)]
+struct Bound {
+    id: u64,
+    call_id: String,
+    cseq: u32,
+    /// `+sip.instance` and `reg-id`: with both, the binding follows the device, not its address.
+    instance: Option<String>,
+    reg_id: Option<u32>,
+    binding: Binding,
+}
+
+impl Bound {
+    fn is_outbound(&self) -> bool {
+        self.instance.is_some() && self.reg_id.is_some()
+    }
+
+    /// Whether a contact means this binding (RFC 3261 §10.3, RFC 5626 §6).
+    fn is(&self, contact: &Contact) -> bool {
+        let outbound = self.is_outbound() && contact.instance.is_some() && contact.reg_id.is_some();
+        if outbound {
+            return self.instance == contact.instance && self.reg_id == contact.reg_id;
+        }
+        same_uri(&self.binding.uri, &contact.uri)
+    }
+}
+
+/// One Contact of a REGISTER.
+struct Contact {
+    uri: String,
+    expires: u32,
+    instance: Option<String>,
+    reg_id: Option<u32>,
+}
+
+/// What a REGISTER asks for.
+enum Wish {
+    Query,
+    RemoveAll,
+    Change(Vec<Contact>),
+}
+
+impl UserAgent {
+    /// Where an account can be reached now, the newest binding first.
+    pub fn bindings(&self, account: &str) -> Vec<Binding> {
+        let bound = self.bindings.by_account.get(account);
+        bound.into_iter().flatten().rev().map(|b| b.binding.clone()).collect()
+    }
+
+    /// Replaces the phones' accounts; bindings of accounts that are gone or have another password are dropped.
+    pub fn set_accounts(&mut self, accounts: Vec<Account>) {
+        let lost: Vec<String> = self
+            .bindings
+            .by_account
+            .keys()
+            .filter(|user| {
+                let old = self.doorkeeper.account(user).map(|a| &a.password);
+                let new = accounts.iter().find(|a| a.user == **user).map(|a| &a.password);
+                old.is_none() || old != new
+            })
+            .cloned()
+            .collect();
+        self.doorkeeper.set_accounts(&accounts);
+        self.config.accounts = accounts;
+        for account in lost {
+            for bound in self.bindings.by_account.remove(&account).unwrap_or_default() {
+                self.unbound(&account, bound, UnboundCause::AccountGone);
+            }
+        }
+    }
+
+    /// Our challenges as header fields of a 401; all but the last algorithm's may be left out for want of room.
+    pub(super) fn challenge_fields(&mut self, now: Instant, path: &Flow, stale: bool) -> Vec<Extra> {
+        let chance = self.rng.next_u64();
+        let values = self.doorkeeper.challenges(now, path.remote.ip(), chance, stale);
+        let last = values.len().saturating_sub(1);
+        let field = |(index, value)| match index == last {
+            true => Extra::must("WWW-Authenticate", value),
+            false => Extra::may("WWW-Authenticate", value),
+        };
+        values.into_iter().enumerate().map(field).collect()
+    }
+
+    /// Weighs the credentials of a request; news of wrong ones go to the layer above.
+    pub(super) fn weigh(&mut self, now: Instant, request: &Request<'_>) -> Verdict {
+        let Start::Request { method, uri } = request.message.start else { return Verdict::Missing };
+        let (method, uri) = (String::from_utf8_lossy(method), String::from_utf8_lossy(uri));
+        let source = request.path.remote.ip();
+        let verdict = self.doorkeeper.verify(now, source, &method, &uri, request.message);
+        if let Verdict::Wrong(user) = &verdict {
+            self.event(Event::AuthFailed { flow: request.path, user: user.clone() });
+        }
+        verdict
+    }
+
+    /// REGISTER.
+    pub(super) fn registering(&mut self, now: Instant, request: &Request<'_>, uri: &Uri<'_>) {
+        if !self.accepting {
+            return self.overloaded(request);
+        }
+        if !matches!(uri.scheme, Scheme::Sip | Scheme::Sips) {
+            return self.refuse(request, status(416), &[]);
+        }
+        let user = match self.weigh(now, request) {
+            Verdict::Proven(user) => user,
+            verdict => {
+                let fields = self.challenge_fields(now, &request.path, verdict == Verdict::Stale);
+                return self.refuse(request, status(401), &fields);
+            }
+        };
+        // From here on the phone has proven itself; its copies are absorbed by a transaction.
+        let Some(id) = self.open_server(request, None) else { return };
+        let tag = self.token();
+        match self.change_bindings(now, request, &user) {
+            Ok(mut fields) => {
+                let bound = self.bindings.by_account.get(&user);
+                for bound in bound.into_iter().flatten() {
+                    fields.push(Extra::must("Contact", bound_value(bound, now)));
+                }
+                self.respond_plain(now, id, 200, None, &tag, &fields);
+            }
+            Err((flaw, fields)) => {
+                let reason = (!flaw.sentence.is_empty()).then_some(flaw.sentence);
+                self.respond_plain(now, id, flaw.status, reason, &tag, &fields);
+            }
+        }
+    }
+
+    /// Does what the REGISTER asks, all of it or nothing.
+    fn change_bindings(
+        &mut self,
+        now: Instant,
+        request: &Request<'_>,
+        user: &str,
+    ) -> Result<Vec<Extra>, (Flaw, Vec<Extra>)> {
+        let message = request.message;
+        let plain = |flaw| (flaw, Vec::new());
+        let to = message.text(Name::To).unwrap_or_default();
+        let own = Address::parse(&to).ok().and_then(|a| a.uri()).is_some_and(|uri| uri.number() == user);
+        if !own {
+            return Err(plain(status(403)));
+        }
+        let wish = read_wish(message, &self.config).map_err(plain)?;
+        let (contacts, all) = match wish {
+            Wish::Query => return Ok(Vec::new()),
+            Wish::RemoveAll => (Vec::new(), true),
+            Wish::Change(contacts) => (contacts, false),
+        };
+        if contacts.iter().any(|c| c.expires > 0 && c.expires < self.config.min_expires) {
+            let min = Extra::must("Min-Expires", self.config.min_expires.to_string());
+            return Err((status(423), vec![min]));
+        }
+        let routes = read_path(message).map_err(plain)?;
+        let old = self.bindings.by_account.get(user).cloned().unwrap_or_default();
+        let touched = |bound: &Bound| all || contacts.iter().any(|contact| bound.is(contact));
+        let late = |b: &Bound| b.call_id == request.found.call_id && request.found.cseq <= b.cseq;
+        if old.iter().any(|bound| touched(bound) && late(bound)) {
+            return Err(plain(Flaw { status: 500, sentence: "CSeq Out Of Order" }));
+        }
+        let (mut gone, mut kept): (Vec<Bound>, Vec<Bound>) = old.into_iter().partition(touched);
+        let mut fresh = Vec::new();
+        for contact in contacts.iter().filter(|c| c.expires > 0) {
+            let path = way_back(message, request.path, &contact.uri, routes.is_empty());
+            fresh.push(self.bound(now, request, contact, path, &routes));
+        }
+        let most = self.doorkeeper.account(user).map_or(0, |a| a.max_contacts);
+        if fresh.len() > most {
+            return Err(plain(Flaw { status: 403, sentence: "Too Many Contacts" }));
+        }
+        // A phone that restarted leaves its old contact behind: what came from the same host makes room first.
+        while kept.len() + fresh.len() > most {
+            let host = request.path.remote.ip();
+            let Some(at) = kept.iter().position(|b| b.binding.path.remote.ip() == host) else {
+                return Err(plain(Flaw { status: 403, sentence: "Too Many Contacts" }));
+            };
+            gone.push(kept.remove(at));
+        }
+        let outbound =
+            fresh.iter().any(Bound::is_outbound) && has_option(message, Name::Supported, "outbound");
+        for bound in gone {
+            let heir = fresh.iter().find(|new| bound.is(&contact_of(new)));
+            match heir {
+                Some(new) if same_uri(&new.binding.uri, &bound.binding.uri) => self.forget_binding(bound.id),
+                Some(_) => self.unbound(user, bound, UnboundCause::Replaced),
+                None if all || contacts.iter().any(|c| bound.is(c)) => {
+                    self.unbound(user, bound, UnboundCause::Removed)
+                }
+                None => self.unbound(user, bound, UnboundCause::Replaced),
+            }
+        }
+        for bound in &fresh {
+            self.schedule.set(Owner::Binding(bound.id), Some(bound.binding.expires_at));
+            self.bindings.accounts.insert(bound.id, user.to_owned());
+            let seconds = bound.binding.expires_at.saturating_duration_since(now).as_secs();
+            self.event(Event::Bound {
+                account: user.to_owned(),
+                contact: bound.binding.uri.clone(),
+                flow: bound.binding.path,
+                expires: u32::try_from(seconds).unwrap_or(u32::MAX),
+            });
+        }
+        kept.extend(fresh);
+        if kept.is_empty() {
+            self.bindings.by_account.remove(user);
+        } else {
+            self.bindings.by_account.insert(user.to_owned(), kept);
+        }
+        let mut fields: Vec<Extra> = routes.iter().map(|route| Extra::must("Path", route.clone())).collect();
+        if outbound {
+            fields.push(Extra::must("Require", "outbound"));
+        }
+        Ok(fields)
+    }
+
+    fn bound(
+        &mut self,
+        now: Instant,
+        request: &Request<'_>,
+        contact: &Contact,
+        path: Flow,
+        routes: &[String],
+    ) -> Bound {
+        Bound {
+            id: self.fresh_id(),
+            call_id: request.found.call_id.clone(),
+            cseq: request.found.cseq,
+            instance: contact.instance.clone(),
+            reg_id: contact.reg_id,
+            binding: Binding {
+                uri: contact.uri.clone(),
+                path,
+                routes: routes.to_vec(),
+                user_agent: request.message.text(Name::UserAgent).map(|t| inert(&t)),
+                expires_at: now + Duration::from_secs(contact.expires.into()),
+            },
+        }
+    }
+
+    fn forget_binding(&mut self, id: u64) {
+        self.schedule.set(Owner::Binding(id), None);
+        self.bindings.accounts.remove(&id);
+    }
+
+    fn unbound(&mut self, account: &str, bound: Bound, why: UnboundCause) {
+        self.forget_binding(bound.id);
+        self.event(Event::Unbound { account: account.to_owned(), contact: bound.binding.uri, why });
+    }
+
+    fn take_binding(&mut self, id: u64) -> Option<(String, Bound)> {
+        let account = self.bindings.accounts.get(&id)?.clone();
+        let bound = self.bindings.by_account.get_mut(&account)?;
+        let at = bound.iter().position(|b| b.id == id)?;
+        let taken = bound.remove(at);
+        if bound.is_empty() {
+            self.bindings.by_account.remove(&account);
+        }
+        Some((account, taken))
+    }
+
+    pub(super) fn binding_timer(&mut self, _now: Instant, id: u64) {
+        if let Some((account, bound)) = self.take_binding(id) {
+            self.unbound(&account, bound, UnboundCause::Expired);
+        }
+    }
+
+    /// A connection is gone. What was bound to it by RFC 5626 is bound no more (§5.3); other phones are called by a new
+    /// connection to their contact, if it is an address of the same host.
+    pub(super) fn binding_flow_lost(&mut self, connection: u64) {
+        let mut lost = Vec::new();
+        for bound in self.bindings.by_account.values_mut().flatten() {
+            let path = &mut bound.binding.path;
+            if path.connection != Some(connection) {
+                continue;
+            }
+            let address = Uri::parse(&bound.binding.uri).and_then(|uri| uri.socket_addr());
+            match address.filter(|a| a.ip() == path.remote.ip()) {
+                Some(address) if !(bound.instance.is_some() && bound.reg_id.is_some()) => {
+                    *path = Flow { remote: address, connection: None, ..*path };
+                }
+                _ => lost.push(bound.id),
+            }
+        }
+        for id in lost {
+            if let Some((account, bound)) = self.take_binding(id) {
+                self.unbound(&account, bound, UnboundCause::FlowLost);
+            }
+        }
+    }
+}
+
+fn contact_of(bound: &Bound) -> Contact {
+    Contact {
+        uri: bound.binding.uri.clone(),
+        expires: 0,
+        instance: bound.instance.clone(),
+        reg_id: bound.reg_id,
+    }
+}
+
+/// A binding as it stands in the 200.
+fn bound_value(bound: &Bound, now: Instant) -> String {
+    let left = bound.binding.expires_at.saturating_duration_since(now).as_secs();
+    let mut value = format!("<{}>;expires={left}", bound.binding.uri);
+    if let Some(instance) = &bound.instance {
+        value.push_str(&format!(";+sip.instance=\"{instance}\""));
+    }
+    if let Some(reg_id) = bound.reg_id {
+        value.push_str(&format!(";reg-id={reg_id}"));
+    }
+    value
+}
+
+/// Contacts and lifetimes of a REGISTER (RFC 3261 §10.3 steps 6 and 7).
+fn read_wish(message: &Message<'_>, config: &Config) -> Result<Wish, Flaw> {
+    let general = match message.single(Name::Expires)? {
+        // A broken lifetime counts as none (RFC 3261 §20.19 has the default for it).
+        Some(value) => parse_decimal(value).unwrap_or(config.default_expires),
+        None => config.default_expires,
+    };
+    let (mut contacts, mut all): (Vec<Contact>, bool) = (Vec::new(), false);
+    for value in message.all(Name::Contact) {
+        for item in param::list(&text(value)) {
+            if item == "*" {
+                all = true;
+                continue;
+            }
+            let address = Address::parse(item)?;
+            let uri = address.uri().filter(|uri| matches!(uri.scheme, Scheme::Sip | Scheme::Sips));
+            if uri.is_none() || address.uri.len() > MAX_URI {
+                return Err(Flaw::bad("Bad Contact"));
+            }
+            let expires = match address.param("expires") {
+                Some(seconds) => parse_decimal(seconds.as_bytes()).unwrap_or(config.default_expires),
+                None => general,
+            };
+            let instance = address.param("+sip.instance").map(|i| inert(&i)).filter(|i| fits_instance(i));
+            let reg_id = address.param("reg-id").and_then(|r| parse_decimal(r.as_bytes())).filter(|r| *r > 0);
+            let contact = Contact {
+                uri: address.uri.to_owned(),
+                expires: expires.min(config.max_expires),
+                reg_id: reg_id.filter(|_| instance.is_some()),
+                instance,
+            };
+            if contacts.iter().any(|c| same_uri(&c.uri, &contact.uri)) {
+                return Err(Flaw::bad("Contact Stands Twice"));
+            }
+            contacts.push(contact);
+        }
+    }
+    match (all, contacts.is_empty()) {
+        (true, true) if message.first(Name::Expires).and_then(parse_decimal) == Some(0) => {
+            Ok(Wish::RemoveAll)
+        }
+        (true, _) => Err(Flaw::bad("Contact * Needs Expires 0 And Stands Alone")),
+        (false, true) => Ok(Wish::Query),
+        (false, false) => Ok(Wish::Change(contacts)),
+    }
+}
+
+/// An instance that can be repeated between quotes.
+fn fits_instance(instance: &str) -> bool {
+    (1..=128).contains(&instance.len()) && !instance.contains(['"', '\\'])
+}
+
+/// Path values in the order in which they stand (RFC 3327 §5.3).
+fn read_path(message: &Message<'_>) -> Result<Vec<String>, Flaw> {
+    let mut routes = Vec::new();
+    for value in message.all(Name::Path) {
+        for item in param::list(&text(value)) {
+            let good = Address::parse(item).is_ok_and(|a| a.uri().is_some_and(|u| u.host.is_some()));
+            if !good || item.len() > MAX_URI || routes.len() == MAX_PATH {
+                return Err(Flaw::bad("Bad Path"));
+            }
+            routes.push(inert(item));
+        }
+    }
+    Ok(routes)
+}
+
+/// How requests reach the contact: always the host that registered. Its source port, unless the phone neither asks for
+/// it (RFC 3581) nor comes by a proxy and names another port itself.
+fn way_back(message: &Message<'_>, heard: Flow, contact: &str, direct: bool) -> Flow {
+    if heard.transport.is_reliable() || !direct {
+        return heard;
+    }
+    let via = message.text(Name::Via).unwrap_or_default();
+    let symmetric =
+        param::list(&via).next().and_then(|item| Via::parse(item).ok()).is_none_or(|via| via.wants_rport());
+    let address = Uri::parse(contact).and_then(|uri| uri.socket_addr());
+    match address.filter(|a| !symmetric && a.ip() == heard.remote.ip() && a.port() != 0) {
+        Some(remote) => Flow { remote, ..heard },
+        None => heard,
+    }
+}
