@@ -60,11 +60,8 @@ impl Answerer {
         let mut answered = false;
         for (proxy, name) in [(false, Name::WwwAuthenticate), (true, Name::ProxyAuthenticate)] {
             let values: Vec<_> = message.all(name).map(text).collect();
-            let mut offers: Vec<Challenge<'_>> = values
-                .iter()
-                .filter_map(|value| Challenge::parse(value))
-                .filter(|c| c.qop().is_ok())
-                .collect();
+            let mut offers: Vec<Challenge<'_>> =
+                values.iter().filter_map(|value| Challenge::parse(value)).collect();
             // The strongest that we know; of equals the first (RFC 8760 §2.4).
             offers.sort_by_key(|challenge| std::cmp::Reverse(challenge.algorithm));
             let best = offers.iter().find(|challenge| self.is_ours(challenge.realm));
@@ -97,7 +94,6 @@ impl Answerer {
     }
 
     fn take(&mut self, proxy: bool, challenge: &Challenge<'_>, carried: bool) -> bool {
-        let Ok(qop) = challenge.qop() else { return false };
         let space = Space {
             proxy,
             realm: challenge.realm.to_owned(),
@@ -105,7 +101,7 @@ impl Answerer {
             opaque: challenge.opaque.map(str::to_owned),
             algorithm: challenge.algorithm,
             session: challenge.session,
-            qop,
+            qop: challenge.qop,
             userhash: challenge.userhash,
             count: 0,
         };

@@ -45,16 +45,26 @@ pub struct Challenge<'a> {
     pub stale: bool,
     /// The user name is to be hashed (RFC 7616 §3.4.4).
     pub userhash: bool,
-    qop: Option<&'a str>,
+    /// What we answer with: `auth` where it is offered, else `auth-int`; `None` as in RFC 2069 where nothing is offered.
+    pub qop: Option<Qop>,
 }
 
 impl<'a> Challenge<'a> {
-    /// Parses one challenge; `None` if it is malformed, no digest, or of an algorithm that we do not know.
+    /// Parses one challenge; `None` if it is malformed, no digest, or wants an algorithm or a protection that we do not
+    /// know.
     pub fn parse(value: &'a str) -> Option<Self> {
         let params = Params::parse(value)?;
         let (algorithm, session) = match params.get("algorithm") {
             Some(token) => Algorithm::from_token(token)?,
             None => (Algorithm::Md5, false),
+        };
+        let qop = match params.get("qop") {
+            Some(list) => {
+                let offered =
+                    |wanted: &Qop| list.split(',').any(|token| Qop::from_token(token) == Some(*wanted));
+                Some([Qop::Auth, Qop::AuthInt].into_iter().find(offered)?)
+            }
+            None => None,
         };
         let yes = |name| params.get(name).is_some_and(|v| v.eq_ignore_ascii_case("true"));
         Some(Challenge {
@@ -65,16 +75,8 @@ impl<'a> Challenge<'a> {
             session,
             stale: yes("stale"),
             userhash: yes("userhash"),
-            qop: params.get("qop"),
+            qop,
         })
-    }
-
-    /// What we answer with: `auth` where it is offered, else `auth-int`; `Ok(None)` as in RFC 2069 where nothing is
-    /// offered, an error where only what we do not know is.
-    pub fn qop(&self) -> Result<Option<Qop>, ()> {
-        let Some(list) = self.qop else { return Ok(None) };
-        let offered = |wanted| list.split(',').any(|token| Qop::from_token(token) == Some(wanted));
-        [Qop::Auth, Qop::AuthInt].into_iter().find(|qop| offered(*qop)).map(Some).ok_or(())
     }
 }
 
@@ -226,27 +228,23 @@ mod tests {
         )
         .unwrap();
         assert_eq!((challenge.realm, challenge.nonce), ("atlanta.com", "f84f1cec41e6cbe5aea9c8e88d359"));
-        assert_eq!(
-            (challenge.opaque, challenge.stale, challenge.qop()),
-            (Some(""), false, Ok(Some(Qop::Auth)))
-        );
-        let table: &[(&str, Result<Option<Qop>, ()>, Algorithm)] = &[
-            ("digest nonce=x,realm=\"a, b=c\",stale=true", Ok(None), Algorithm::Md5),
+        assert_eq!((challenge.opaque, challenge.stale, challenge.qop), (Some(""), false, Some(Qop::Auth)));
+        let table: &[(&str, Option<Qop>, Algorithm)] = &[
+            ("digest nonce=x,realm=\"a, b=c\",stale=true", None, Algorithm::Md5),
             (
                 "Digest realm=\"\",nonce=\"n\",qop=auth-int,algorithm=\"SHA-256\"",
-                Ok(Some(Qop::AuthInt)),
+                Some(Qop::AuthInt),
                 Algorithm::Sha256,
             ),
             (
                 "Digest  realm=\"r\",,nonce=\"n\",qop=\"x, auth \",algorithm=sha-512-256",
-                Ok(Some(Qop::Auth)),
+                Some(Qop::Auth),
                 Algorithm::Sha512256,
             ),
-            ("Digest realm=\"r\", nonce=\"n\", qop=\"token\"", Err(()), Algorithm::Md5),
         ];
         for (text, qop, algorithm) in table {
             let challenge = Challenge::parse(text).unwrap();
-            assert_eq!((challenge.qop(), challenge.algorithm), (*qop, *algorithm), "{text}");
+            assert_eq!((challenge.qop, challenge.algorithm), (*qop, *algorithm), "{text}");
         }
     }
 
@@ -266,6 +264,7 @@ mod tests {
             "Digest realm=\"a\", nonce=n\"m",
             "Digest realm=\"a\\\", nonce=\"n\"",
             "Digest realm=\"a\", nonce=\"n\", algorithm=SHA-512",
+            "Digest realm=\"a\", nonce=\"n\", qop=\"token\"",
             "Digest realm=\"a\", nonce=\"n\", Digest realm=\"b\"",
             "Digest realm=\"a\u{7}\", nonce=\"n\"",
         ] {
