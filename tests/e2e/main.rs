@@ -8,6 +8,7 @@ mod crash;
 mod failure;
 mod fixtures;
 mod house;
+mod impairment;
 mod line;
 mod load;
 mod peers;

@@ -16,7 +16,7 @@ use std::{
 /// From one key to the next; baresip sends a row of keys as one only.
 const PER_KEY: Duration = Duration::from_millis(220);
 /// The silence that it speaks is as long as the longest call of a test.
-const SILENCE_S: u32 = 240;
+const SILENCE_S: usize = 240;
 
 /// A running baresip.
 pub struct Baresip {
@@ -28,9 +28,14 @@ pub struct Baresip {
 }
 
 impl Baresip {
-    /// Starts it with one codec; it keeps its files in the server's folder.
+    /// Starts it with one codec; it keeps its files in the server's folder, and speaks silence.
     pub fn start(server: &Server, codec: Codec) -> Self {
-        let folder = server.file("baresip");
+        Self::speaking(server, codec, "baresip", &vec![0; SILENCE_S * 8000])
+    }
+
+    /// Starts one of several, which speaks these samples (8 kHz).
+    pub fn speaking(server: &Server, codec: Codec, name: &str, samples: &[i16]) -> Self {
+        let folder = server.file(name);
         fs::create_dir(&folder).expect("the server's folder");
         let put = |name: &str, text: String| fs::write(folder.join(name), text).expect("our own folder");
         let (sip, control) = (ports::one(), ports::one());
@@ -42,7 +47,7 @@ impl Baresip {
             format!("<sip:caller@127.0.0.1>;regint=0;audio_codecs={}/8000/1\n", codec.info().name),
         );
         put("contacts", String::new());
-        write_silence(&folder.join("silence.wav"));
+        write_wav(&folder.join("spoken.wav"), samples);
         let mut command = Command::new("baresip");
         command.current_dir(&folder).args(["-4", "-v", "-f", "."]);
         let process = Process::start(&mut command, &folder.join("baresip.log"));
@@ -111,7 +116,7 @@ fn configuration(folder: &str, sip: u16, control: u16, media: (u16, u16)) -> Str
     let applications = ["account", "menu", "ctrl_tcp"].map(|name| format!("module_app {name}.so\n")).concat();
     format!(
         "sip_listen 127.0.0.1:{sip}
-audio_source aufile,{folder}/silence.wav
+audio_source aufile,{folder}/spoken.wav
 audio_player aubridge,nobody
 ausrc_srate 8000
 auplay_srate 8000
@@ -128,7 +133,7 @@ snd_path {folder}
     )
 }
 
-fn write_silence(path: &std::path::Path) {
+fn write_wav(path: &std::path::Path, samples: &[i16]) {
     let spec = hound::WavSpec {
         channels: 1,
         sample_rate: 8000,
@@ -136,6 +141,6 @@ fn write_silence(path: &std::path::Path) {
         sample_format: hound::SampleFormat::Int,
     };
     let mut writer = hound::WavWriter::create(path, spec).expect("our own folder");
-    (0..SILENCE_S * 8000).for_each(|_| writer.write_sample(0i16).expect("our own file"));
+    samples.iter().for_each(|sample| writer.write_sample(*sample).expect("our own file"));
     writer.finalize().expect("our own file");
 }

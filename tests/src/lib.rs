@@ -6,6 +6,7 @@
 pub mod baresip;
 pub mod capture;
 pub mod ear;
+pub mod impair;
 pub mod live;
 pub mod needle;
 pub mod person;

@@ -30,12 +30,23 @@ impl Sipp {
     }
 
     /// Calls a number with one codec and events as payload type 96.
-    pub fn call(server: &Server, number: &str, codec: Codec, (sip, media): (u16, u16)) -> Self {
+    pub fn call(server: &Server, number: &str, codec: Codec, ports: (u16, u16)) -> Self {
+        Self::call_at(server, server.sip, number, codec, ports)
+    }
+
+    /// The same with something between it and the server, which answers at `at`.
+    pub fn call_at(
+        server: &Server,
+        at: SocketAddr,
+        number: &str,
+        codec: Codec,
+        (sip, media): (u16, u16),
+    ) -> Self {
         let info = codec.info();
         let mut command = Command::new("sipp");
         command
             .current_dir(server.folder())
-            .arg(server.sip.to_string())
+            .arg(at.to_string())
             .arg("-sf")
             .arg(root().join("tests/peers/sipp-keys.xml"))
             .args(["-s", number, "-m", "1", "-nostdin", "-i", "127.0.0.1", "-mi", "127.0.0.1"])
