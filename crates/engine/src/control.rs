@@ -252,6 +252,7 @@ impl Control {
             | Event::Confirmed { call, .. }
             | Event::Reoffered { call, .. }
             | Event::Reanswered { call, .. }
+            | Event::EarlyAnswer { call, .. }
             | Event::Referred { call, .. }
             | Event::ReferProgress { call, .. }
             | Event::Info { call, .. }

@@ -360,7 +360,14 @@ pub enum Event {
         /// The peer's answer, when the offer was ours.
         sdp: Option<Vec<u8>>,
     },
-    /// A re-INVITE or an UPDATE with an offer; must be answered by AcceptReinvite or RejectReinvite.
+    /// The PRACK of a Ring with our offer brought the answer (the INVITE carried no offer).
+    EarlyAnswer {
+        /// The call, not answered yet.
+        call: CallHandle,
+        /// The peer's answer.
+        sdp: Vec<u8>,
+    },
+    /// A re-INVITE, UPDATE or PRACK with an offer, the latter two also before the call is answered; must be answered by AcceptReinvite or RejectReinvite.
     Reoffered {
         /// The call.
         call: CallHandle,
@@ -512,6 +519,8 @@ pub enum EndCause {
     Refused,
     /// Our 200 was never acknowledged (RFC 3261 §13.3.1.4); BYE has gone.
     NoAck,
+    /// Our reliable provisional response was never acknowledged (RFC 3262 §3); 504 has gone.
+    NoPrack,
     /// The peer no longer knows the dialog or does not answer in it (481 or 408 in the dialog).
     Lost,
     /// The session timer ran out (RFC 4028).

@@ -107,6 +107,9 @@ impl Debug for Event {
             Event::Cancelled { call, reason } => {
                 f.debug_tuple("Cancelled").field(call).field(reason).finish()
             }
+            Event::EarlyAnswer { call, sdp } => {
+                f.debug_tuple("EarlyAnswer").field(call).field(&Octets(sdp.len())).finish()
+            }
             Event::Reanswered { call, result } => {
                 let shown = result.as_ref().map(hidden).map_err(|status| *status);
                 f.debug_tuple("Reanswered").field(call).field(&shown).finish()

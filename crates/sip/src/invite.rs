@@ -1,6 +1,6 @@
 //! A call to be placed: plain data.
 
-use crate::{CallHandle, Credentials, Flow};
+use crate::{CallHandle, CallPolicy, Credentials, Flow};
 
 /// What [`Command::Invite`](crate::Command::Invite) needs; [`Invite::new`] makes the plain one.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,6 +27,8 @@ pub struct Invite {
     pub headers: Vec<(String, String)>,
     /// Most contacts of 3xx responses that are followed; 0 follows none.
     pub follow: u8,
+    /// Terms of this call; `None`: those of [`Config::policy`](crate::Config::policy).
+    pub policy: Option<CallPolicy>,
 }
 
 impl Invite {
@@ -44,6 +46,7 @@ impl Invite {
             credentials: None,
             headers: Vec::new(),
             follow: 0,
+            policy: None,
         }
     }
 }

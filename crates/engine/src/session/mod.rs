@@ -119,7 +119,10 @@ impl Session {
             Event::Referred { call, .. } => {
                 core.sip(now, passline_sip::Command::RejectRefer { call, status: 403 });
             }
-            Event::Incoming { .. } | Event::Reanswered { .. } | Event::ReferProgress { .. } => {}
+            Event::Incoming { .. }
+            | Event::Reanswered { .. }
+            | Event::EarlyAnswer { .. }
+            | Event::ReferProgress { .. } => {}
             // These are of no call.
             Event::Bound { .. }
             | Event::Unbound { .. }

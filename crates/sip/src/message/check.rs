@@ -23,7 +23,15 @@ pub enum Method {
     Update,
     /// RFC 3261
     Register,
-    /// A method of an RFC that this endpoint does not serve: SUBSCRIBE, NOTIFY, PUBLISH, REFER, MESSAGE, PRACK.
+    /// RFC 3262
+    Prack,
+    /// RFC 3515
+    Refer,
+    /// RFC 6665
+    Notify,
+    /// RFC 6665
+    Subscribe,
+    /// A method of an RFC that this endpoint does not serve: PUBLISH, MESSAGE.
     Unserved,
     /// No method of any RFC.
     Unknown,
@@ -41,7 +49,11 @@ impl Method {
             b"INFO" => Method::Info,
             b"UPDATE" => Method::Update,
             b"REGISTER" => Method::Register,
-            b"SUBSCRIBE" | b"NOTIFY" | b"PUBLISH" | b"REFER" | b"MESSAGE" | b"PRACK" => Method::Unserved,
+            b"PRACK" => Method::Prack,
+            b"REFER" => Method::Refer,
+            b"NOTIFY" => Method::Notify,
+            b"SUBSCRIBE" => Method::Subscribe,
+            b"PUBLISH" | b"MESSAGE" => Method::Unserved,
             _ => Method::Unknown,
         }
     }

@@ -76,6 +76,19 @@ fn hex(octet: Option<&u8>) -> Option<u8> {
     octet.and_then(|b| (*b as char).to_digit(16)).map(|d| d as u8)
 }
 
+/// Percent escapes for a header field's value inside a URI (RFC 3261 §19.1.1): all but letters, digits and `-_.`.
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    for octet in text.bytes() {
+        if octet.is_ascii_alphanumeric() || b"-_.".contains(&octet) {
+            out.push(octet as char);
+        } else {
+            out.push_str(&format!("%{octet:02X}"));
+        }
+    }
+    out
+}
+
 /// The content of a quoted string, its escapes resolved; other text unchanged.
 pub fn unquote(text: &str) -> Cow<'_, str> {
     let Some(inner) = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')) else {
@@ -108,6 +121,7 @@ mod tests {
         assert_eq!(unescape("sips%3Auser%40example.com"), "sips:user@example.com");
         assert_eq!(unescape("100%"), "100%");
         assert_eq!(unescape("%Z%45"), "%ZE");
+        assert_eq!(escape("a-1@b;to-tag=x"), "a-1%40b%3Bto-tag%3Dx");
         assert_eq!(unquote(r#""J Rosenberg \\\"""#), r#"J Rosenberg \""#);
         assert_eq!(inert("a\u{1b}[31m\r\n"), "a\u{fffd}[31m\u{fffd}\u{fffd}");
     }

@@ -1,8 +1,9 @@
 //! Ends of calls: our BYE and CANCEL, lost ACKs, session timers, and the last event.
 
-use super::call::Phase;
+use super::call::{Owed, Phase};
 use super::request::Extra;
 use super::{Owner, Purpose, UserAgent};
+use crate::dialog::Dialog;
 use crate::transaction::T2;
 use crate::{CallHandle, EndCause, Event};
 use std::time::Instant;
@@ -41,10 +42,17 @@ impl UserAgent {
         call.phase = Phase::Closing(cause);
         call.unacked = None;
         call.session = None;
-        let pending = call.pending.take();
+        let open = [call.pending.take(), call.reoffered.take()];
+        let owed = call.owed.take();
         self.reschedule_call(handle);
-        if let Some(id) = pending {
+        for id in open.into_iter().flatten() {
             self.respond_plain(now, id, 487, None, &tag, &[]);
+        }
+        // Without its answer, but a 2xx wants an ACK before the BYE.
+        if let Some(Owed::Ack { client, cseq }) = owed {
+            let tag =
+                self.calls.get(&handle).and_then(|c| c.dialog.as_ref()).map(|d| d.id.remote_tag.clone());
+            self.send_ack(handle, client, cseq, &tag.unwrap_or_default(), &[]);
         }
         let header = reason.map(|text| {
             Extra::must("Reason", format!("SIP;cause=200;text=\"{}\"", text.replace(['"', '\\'], "'")))
@@ -52,7 +60,7 @@ impl UserAgent {
         self.send_inside(now, handle, "BYE", header.into_iter().collect(), "", &[], Purpose::Bye(handle));
     }
 
-    /// Sends a request inside the dialog.
+    /// Sends a request inside the call's dialog; the name of its client transaction.
     #[allow(clippy::too_many_arguments)] // one call site per method; a struct would only rename the list
     pub(super) fn send_inside(
         &mut self,
@@ -63,11 +71,29 @@ impl UserAgent {
         content_type: &str,
         body: &[u8],
         purpose: Purpose,
-    ) {
-        let Some(dialog) = self.calls.get_mut(&handle).and_then(|c| c.dialog.as_mut()) else { return };
+    ) -> Option<u64> {
+        let mut dialog = self.calls.get(&handle).and_then(|c| c.dialog.clone())?;
+        let id = self.send_by(now, &mut dialog, method, extras, content_type, body, purpose);
+        if let Some(kept) = self.calls.get_mut(&handle).and_then(|c| c.dialog.as_mut()) {
+            kept.local_seq = dialog.local_seq;
+        }
+        Some(id)
+    }
+
+    /// Sends a request inside any dialog.
+    #[allow(clippy::too_many_arguments)] // as above
+    pub(super) fn send_by(
+        &mut self,
+        now: Instant,
+        dialog: &mut Dialog,
+        method: &str,
+        extras: Vec<Extra>,
+        content_type: &str,
+        body: &[u8],
+        purpose: Purpose,
+    ) -> u64 {
         dialog.local_seq += 1;
-        let dialog = dialog.clone();
-        let path = self.outbound(&dialog);
+        let path = self.outbound(dialog);
         let via = self.via(&path);
         let request = dialog.request(via, dialog.local_seq);
         let mut writer = request.writer(method);
@@ -78,7 +104,7 @@ impl UserAgent {
             writer.header("User-Agent", &self.config.user_agent);
         }
         let bytes = writer.finish_with(content_type, body);
-        self.begin(now, path, request, method, bytes, purpose);
+        self.begin(now, path, request, method, bytes, purpose)
     }
 
     pub(super) fn send_info(&mut self, now: Instant, handle: CallHandle, content_type: &str, body: &[u8]) {
@@ -90,9 +116,18 @@ impl UserAgent {
 
     /// The last word on a call: forgets it and says so.
     pub(super) fn end(&mut self, handle: CallHandle, cause: EndCause) {
-        let Some(call) = self.calls.remove(&handle) else { return };
+        self.end_at(None, handle, cause);
+    }
+
+    /// As [`end`](Self::end); with the time, a referrer that still waits for news goes on getting it.
+    pub(super) fn end_at(&mut self, now: Option<Instant>, handle: CallHandle, cause: EndCause) {
+        let Some(mut call) = self.calls.remove(&handle) else { return };
+        self.referrals_end(now, handle, &mut call);
         if let Some(dialog) = call.dialog {
             self.dialogs.remove(&dialog.id);
+        }
+        if let Some(id) = call.reoffered {
+            self.forget_server(id);
         }
         self.schedule.set(Owner::Call(handle), None);
         self.event(Event::Ended { call: handle, cause });
@@ -101,50 +136,29 @@ impl UserAgent {
     pub(super) fn call_timer(&mut self, now: Instant, handle: CallHandle) {
         let Some(call) = self.calls.get_mut(&handle) else { return };
         if let Some(unacked) = call.unacked.as_mut() {
-            if unacked.end <= now {
+            let repeat = &mut unacked.repeat;
+            if repeat.end <= now {
                 // RFC 3261 §13.3.1.4: the dialog stands, but the session should end.
                 let cause =
                     if call.hang_up.take().is_some() { EndCause::LocalHangUp } else { EndCause::NoAck };
                 self.send_bye(now, handle, None, cause);
                 if cause == EndCause::NoAck {
-                    self.end(handle, cause);
+                    self.end_at(Some(now), handle, cause);
                 }
                 return;
             }
-            if unacked.next <= now {
-                unacked.interval = (unacked.interval * 2).min(T2);
-                unacked.next = now + unacked.interval;
-                let (path, fallback, bytes) = (unacked.path, unacked.fallback, unacked.bytes.clone());
+            if repeat.next <= now {
+                repeat.interval = (repeat.interval * 2).min(T2);
+                repeat.next = now + repeat.interval;
+                let (path, fallback, bytes) = (repeat.path, repeat.fallback, repeat.bytes.clone());
                 self.send_back(path, fallback, bytes);
             }
         }
+        self.reliable_timer(now, handle);
+        self.offering_timer(now, handle);
+        self.refer_timer(now, handle);
         self.session_timer(now, handle);
         self.failover_timer(now, handle);
         self.reschedule_call(handle);
-    }
-
-    fn session_timer(&mut self, now: Instant, handle: CallHandle) {
-        let Some(call) = self.calls.get_mut(&handle) else { return };
-        let Some(session) = call.session.as_mut() else { return };
-        if session.expires <= now {
-            return match call.phase {
-                Phase::Incoming | Phase::Accepted => call.session = None,
-                _ => self.send_bye(now, handle, Some("Session Timer Expired"), EndCause::Expired),
-            };
-        }
-        if session.refresh.is_some_and(|at| at <= now) {
-            session.refresh = None;
-            let value = format!("{};refresher=uac", session.terms.interval);
-            if call.phase == Phase::Confirmed {
-                let contact =
-                    call.dialog.as_ref().map(|d| d.path).map(|path| self.contact(&path)).unwrap_or_default();
-                let extras = vec![
-                    Extra::must("Contact", contact),
-                    Extra::must("Supported", "timer"),
-                    Extra::must("Session-Expires", value),
-                ];
-                self.send_inside(now, handle, "UPDATE", extras, "", &[], Purpose::Refresh(handle));
-            }
-        }
     }
 }

@@ -1,16 +1,16 @@
 //! INVITE from outside: offered to the layer above, rung, accepted, rejected, cancelled (RFC 3261 §13.3).
 
-use super::call::{Call, Phase, Unacked};
+use super::call::{Call, Exchange, Phase, Repeat, Unacked};
+use super::reliable::Peer;
 use super::request::{Extra, Request, accept_extras, accepts_sdp, allows_update, status};
-use super::session::{Session, Terms};
-use super::{ALLOW, SUPPORTED, UserAgent, identity};
+use super::session::{Granted, Session, floor, grant};
+use super::{ALLOW, UserAgent, identity, supported};
 use crate::auth::Verdict;
 use crate::dialog::{Dialog, DialogId};
 use crate::message::multipart::{Body, session_description};
 use crate::message::text::{inert, text};
 use crate::message::{Address, Flaw, Message, Name, Uri, Via, param};
-use crate::transaction::{T1, T1X64};
-use crate::{CallHandle, CallPolicy, EndCause, Event, IncomingCall};
+use crate::{CallHandle, CallPolicy, EndCause, Event, IncomingCall, Rel100};
 use std::time::Instant;
 
 impl UserAgent {
@@ -19,13 +19,18 @@ impl UserAgent {
         if !self.accepting || self.calls.len() >= self.config.max_calls {
             return self.overloaded(request);
         }
+        let policy = self.config.policy;
+        let peer = Peer::read(message);
+        if peer == Peer::Requires && policy.rel100 == Rel100::Never {
+            return self.refuse(request, status(420), &[Extra::must("Unsupported", "100rel")]);
+        }
         let checked = session_description(message).and_then(|body| {
-            let terms = Terms::read(message, allows_update(message))?;
-            contact_uri(message).map(|contact| (body, terms, contact))
+            let granted = grant(message, &policy.session, None)?;
+            Ok((body, granted, contact_uri(message)?, self.replaced_call(message)?))
         });
-        let (body, terms, contact) = match checked {
+        let (body, granted, contact, replaces) = match checked {
             Ok(checked) => checked,
-            Err(flaw) => return self.refuse(request, flaw, &accept_extras(flaw)),
+            Err(flaw) => return self.refuse(request, flaw, &self.flaw_extras(flaw, &policy)),
         };
         if !accepts_sdp(message) {
             return self.refuse(request, status(406), &[]);
@@ -61,9 +66,15 @@ impl UserAgent {
         call.dialog = Some(dialog);
         call.pending = Some(id);
         call.peer_updates = allows_update(message);
-        call.session_header = terms.map(Terms::header);
-        call.session = terms.map(|terms| Session::start(now, terms));
+        call.reliable.peer = peer;
+        if let Body::Sdp(offer) = body {
+            call.exchange = Exchange::Theirs;
+            call.remote_sdp = Some(super::offer::digest(offer));
+        }
         self.calls.insert(handle, call);
+        if let Some(server) = self.servers.get_mut(&id) {
+            server.granted = Some(granted);
+        }
         self.respond_plain(now, id, 100, None, "", &[]);
         let info = IncomingCall {
             number: inert(&uri.number()),
@@ -83,7 +94,7 @@ impl UserAgent {
             remote_party_id: identity::items(message, Name::RemotePartyId).into_iter().next(),
             privacy: message.text(Name::Privacy).map(|t| inert(&t)),
             referred_by: message.text(Name::ReferredBy).map(|t| inert(&t)),
-            replaces: None,
+            replaces,
             account,
             via_hops: count(message, Name::Via),
             record_routes: count(message, Name::RecordRoute),
@@ -97,38 +108,42 @@ impl UserAgent {
         }
     }
 
-    pub(super) fn ring(&mut self, now: Instant, handle: CallHandle, sdp: Option<&[u8]>) {
-        let Some(call) = self.calls.get(&handle).filter(|c| c.phase == Phase::Incoming) else { return };
-        let (Some(id), Some(dialog)) = (call.pending, &call.dialog) else { return };
-        let code = if sdp.is_some() { 183 } else { 180 };
-        let contact = self.contact(&dialog.path);
-        let Some(mut writer) = self.answer(id, code, None, &call.local_tag) else { return };
-        writer.header("Contact", contact).header("Allow", ALLOW);
-        let bytes = writer.finish_with("application/sdp", sdp.unwrap_or_default());
-        self.respond(now, id, code, bytes);
-    }
-
-    pub(super) fn accept(&mut self, now: Instant, handle: CallHandle, sdp: &[u8]) {
-        let Some(id) = self.calls.get(&handle).filter(|c| c.phase == Phase::Incoming).and_then(|c| c.pending)
-        else {
+    pub(super) fn accept(&mut self, now: Instant, handle: CallHandle, sdp: Vec<u8>) {
+        let Some(call) = self.calls.get_mut(&handle).filter(|c| c.phase == Phase::Incoming) else { return };
+        let Some(id) = call.pending else { return };
+        // RFC 3262 §3: no 2xx while a description of ours, or the answer to theirs, is on its way.
+        if call.reoffered.is_some() || call.reliable.outstanding.as_ref().is_some_and(|o| o.described) {
+            call.reliable.accept = Some(sdp);
             return;
-        };
-        if self.answer_with_sdp(now, handle, id, sdp)
+        }
+        call.reliable.stop();
+        call.pending = None;
+        // After a reliable answer the 2xx carries no description (RFC 6337 §2.3).
+        let sdp = if call.described { Vec::new() } else { sdp };
+        call.described = call.exchange == Exchange::Theirs || call.described;
+        if self.answer_with_sdp(now, handle, id, &sdp)
             && let Some(call) = self.calls.get_mut(&handle)
         {
             call.phase = Phase::Accepted;
         }
     }
 
-    /// 200 with a session description, to the first INVITE, a re-INVITE or an UPDATE.
+    /// 200 with a session description, to the first INVITE, a re-INVITE, an UPDATE or a PRACK.
     pub(super) fn answer_with_sdp(&mut self, now: Instant, handle: CallHandle, id: u64, sdp: &[u8]) -> bool {
-        let Some(call) = self.calls.get(&handle) else { return false };
-        let Some(path) = call.dialog.as_ref().map(|d| d.path) else { return false };
-        let session = call.session_header.clone();
-        let Some(mut writer) = self.answer(id, 200, None, &call.local_tag.clone()) else { return false };
-        writer.header("Contact", self.contact(&path)).header("Allow", ALLOW).header("Supported", SUPPORTED);
-        if let Some(session) = session {
-            writer.header("Require", "timer").header("Session-Expires", session);
+        let (Some(call), Some(server)) = (self.calls.get_mut(&handle), self.servers.get_mut(&id)) else {
+            return false;
+        };
+        let Some(dialog) = call.dialog.as_mut() else { return false };
+        if let Some(target) = server.target.take() {
+            dialog.target = target;
+        }
+        let granted = server.granted.take();
+        let (path, policy, tag) = (dialog.path, call.policy, call.local_tag.clone());
+        let Some(mut writer) = self.answer(id, 200, None, &tag) else { return false };
+        writer.header("Contact", self.contact(&path)).header("Allow", ALLOW);
+        writer.header("Supported", supported(&policy));
+        for extra in timer_extras(granted.flatten()) {
+            extra.write(&mut writer);
         }
         let bytes = writer.finish_with("application/sdp", sdp);
         if !self.respond(now, id, 200, bytes.clone()) {
@@ -138,17 +153,19 @@ impl UserAgent {
         let (cseq, path, fallback, invite) =
             (server.cseq, server.reply.path, server.reply.fallback, server.invite);
         if let Some(call) = self.calls.get_mut(&handle) {
-            call.pending = None;
+            if let Some(granted) = granted {
+                call.session = granted.map(|g| Session::start(now, g.terms));
+            }
+            call.exchange = match call.exchange {
+                Exchange::Idle if invite && !sdp.is_empty() => Exchange::Ours,
+                Exchange::Theirs => Exchange::Idle,
+                other => other,
+            };
+            if !sdp.is_empty() {
+                call.local_sdp = sdp.to_vec();
+            }
             if invite {
-                call.unacked = Some(Unacked {
-                    cseq,
-                    bytes,
-                    path,
-                    fallback,
-                    next: now + T1,
-                    interval: T1,
-                    end: now + T1X64,
-                });
+                call.unacked = Some(Unacked { cseq, repeat: Repeat::new(now, bytes, path, fallback) });
             }
         }
         self.reschedule_call(handle);
@@ -208,7 +225,13 @@ impl UserAgent {
         let Some(call) = self.calls.get_mut(&handle) else { return };
         let tag = call.local_tag.clone();
         let first = call.phase == Phase::Incoming;
-        call.pending = None;
+        if first {
+            call.pending = None;
+            call.reliable.stop();
+        } else {
+            call.reoffered = None;
+            call.exchange = Exchange::Idle;
+        }
         self.respond_plain(now, id, 487, None, &tag, &[]);
         if first {
             self.event(Event::Cancelled { call: handle, reason });
@@ -240,23 +263,53 @@ impl UserAgent {
         self.rng.next_u32()
     }
 
-    /// Answers a re-INVITE or an UPDATE with 200.
-    pub(super) fn accept_again(&mut self, now: Instant, handle: CallHandle, sdp: &[u8]) {
-        let Some(id) =
-            self.calls.get(&handle).filter(|c| c.phase == Phase::Confirmed).and_then(|c| c.pending)
-        else {
-            return;
-        };
-        self.answer_with_sdp(now, handle, id, sdp);
+    /// An offer, or the wish for one, inside the call: the layer above is to answer.
+    pub(super) fn offered(&mut self, handle: CallHandle, id: u64, offer: Option<Vec<u8>>) {
+        let Some(call) = self.calls.get_mut(&handle) else { return };
+        call.reoffered = Some(id);
+        if let Some(offer) = &offer {
+            call.exchange = Exchange::Theirs;
+            call.remote_sdp = Some(super::offer::digest(offer));
+        }
+        self.event(Event::Reoffered { call: handle, sdp: offer });
     }
 
-    /// Answers a re-INVITE or an UPDATE with a refusal.
+    /// Answers a re-INVITE, an UPDATE or a PRACK with 200.
+    pub(super) fn accept_again(&mut self, now: Instant, handle: CallHandle, sdp: &[u8]) {
+        let Some(id) = self.calls.get_mut(&handle).and_then(|c| c.reoffered.take()) else { return };
+        self.answer_with_sdp(now, handle, id, sdp);
+        self.released(now, handle);
+    }
+
+    /// Answers a re-INVITE, an UPDATE or a PRACK with a refusal.
     pub(super) fn reject_again(&mut self, now: Instant, handle: CallHandle, code: u16, reason: Option<&str>) {
-        let Some(call) = self.calls.get_mut(&handle).filter(|c| c.phase == Phase::Confirmed) else { return };
-        let Some(id) = call.pending.take() else { return };
+        let Some(call) = self.calls.get_mut(&handle) else { return };
+        let Some(id) = call.reoffered.take() else { return };
+        call.exchange = Exchange::Idle;
+        // What stood before stands again; its hash is gone, so that a refresh says what it finds.
+        call.remote_sdp = None;
         let code = if (300..700).contains(&code) { code } else { 488 };
         self.respond_plain(now, id, code, reason, "", &[]);
+        self.released(now, handle);
     }
+
+    /// What a refusal must say beside its status.
+    pub(super) fn flaw_extras(&self, flaw: Flaw, policy: &CallPolicy) -> Vec<Extra> {
+        match flaw.status {
+            422 => vec![Extra::must("Min-SE", floor(&policy.session).to_string())],
+            _ => accept_extras(flaw),
+        }
+    }
+}
+
+/// Session-Expires of a 2xx, and Require where the peer must obey.
+pub(super) fn timer_extras(granted: Option<Granted>) -> Vec<Extra> {
+    let Some(granted) = granted else { return Vec::new() };
+    let mut extras = vec![Extra::must("Session-Expires", granted.header())];
+    if granted.require {
+        extras.push(Extra::must("Require", "timer"));
+    }
+    extras
 }
 
 /// URI of the first Contact; an error for `*`, none for RFC 2543 peers without one.

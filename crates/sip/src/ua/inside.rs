@@ -1,10 +1,10 @@
 //! Requests inside dialogs: ACK, BYE, re-INVITE, UPDATE, INFO, OPTIONS (RFC 3261 §12.2.2, §14.2; RFC 3311; RFC 6086).
 
 use super::UserAgent;
-use super::call::Phase;
-use super::incoming::{contact_uri, sdp};
-use super::request::{Extra, Request, accept_extras, allows_update, status};
-use super::session::{Session, Terms};
+use super::call::{Exchange, Phase};
+use super::incoming::{contact_uri, sdp, timer_extras};
+use super::request::{Extra, Request, allows_update, status};
+use super::session::{Granted, Session, grant};
 use crate::dialog::DialogId;
 use crate::message::multipart::{Body, media_type, session_description};
 use crate::message::text::inert;
@@ -39,6 +39,10 @@ impl UserAgent {
         dialog.remote_seq = Some(request.found.cseq);
         dialog.path = request.path;
         match request.found.method {
+            Method::Prack => self.prack(now, request, handle),
+            Method::Refer => self.referred(now, request, handle),
+            Method::Notify => self.notified(now, request, handle),
+            Method::Subscribe => self.subscribed(now, request, handle),
             Method::Bye => self.bye(now, request, handle),
             Method::Invite => self.reinvite(now, request, handle),
             Method::Update => self.update(now, request, handle),
@@ -65,64 +69,78 @@ impl UserAgent {
             call.phase = Phase::Confirmed;
             call.session = call.session.map(|session| Session::start(now, session.terms));
         }
+        // A body that is not understood cannot be refused any more; the session then stands without an answer.
+        // Where the offer was the peer's, a body in the ACK means nothing.
+        let mut answer = None;
+        if call.exchange == Exchange::Ours {
+            call.exchange = Exchange::Idle;
+            call.described = true;
+            answer = session_description(request.message).ok().and_then(sdp);
+            call.remote_sdp = answer.as_deref().map(super::offer::digest);
+        }
         let hang_up = call.hang_up.take();
         self.reschedule_call(handle);
         if let Some(reason) = hang_up {
             return self.send_bye(now, handle, reason.as_deref(), EndCause::LocalHangUp);
         }
-        // A body that is not understood cannot be refused any more; the session then stands without an answer.
-        let answer = session_description(request.message).ok().and_then(sdp);
         self.event(Event::Confirmed { call: handle, sdp: answer });
+        self.offer_next(now, handle);
+        self.reschedule_call(handle);
     }
 
     fn bye(&mut self, now: Instant, request: &Request<'_>, handle: CallHandle) {
         if !self.agree(now, request, handle, &[]) {
             return;
         }
-        let Some(call) = self.calls.get(&handle) else { return };
-        let (phase, pending, tag) = (call.phase, call.pending, call.local_tag.clone());
-        if let Some(id) = pending {
+        let Some(call) = self.calls.get_mut(&handle) else { return };
+        let (phase, tag) = (call.phase, call.local_tag.clone());
+        for id in [call.pending.take(), call.reoffered.take()].into_iter().flatten() {
             self.respond_plain(now, id, 487, None, &tag, &[]);
         }
         if let Phase::Closing(cause) = phase {
-            return self.end(handle, cause);
+            return self.end_at(Some(now), handle, cause);
         }
         let reason = request.message.text(Name::Reason).map(|r| inert(&r));
         self.event(Event::Bye { call: handle, reason });
-        self.end(handle, EndCause::RemoteBye);
+        self.end_at(Some(now), handle, EndCause::RemoteBye);
     }
 
     fn reinvite(&mut self, now: Instant, request: &Request<'_>, handle: CallHandle) {
         let Some(call) = self.calls.get(&handle) else { return };
-        if call.pending.is_some() {
+        if call.reoffered.is_some() || call.pending.is_some() {
             return self.decline_later(now, request, handle);
         }
-        if call.phase != Phase::Confirmed || call.unacked.is_some() {
+        // Glare (RFC 3261 §14.2): our own INVITE or offer is open. Also before the ACK of our 2xx (RFC 5407 §3.1.4).
+        let glare = call.offering.is_active() || call.exchange != Exchange::Idle || call.owed.is_some();
+        if glare || call.phase != Phase::Confirmed || call.unacked.is_some() {
             return self.decline(now, request, handle, status(491), &[]);
         }
-        let Some((body, terms)) = self.read_offer(now, request, handle) else { return };
-        self.offer_again(now, request, handle, body, terms);
+        let Some((body, granted)) = self.read_offer(now, request, handle) else { return };
+        self.offer_again(now, request, handle, body, granted);
     }
 
     fn update(&mut self, now: Instant, request: &Request<'_>, handle: CallHandle) {
-        let Some((body, terms)) = self.read_offer(now, request, handle) else { return };
+        let Some((body, granted)) = self.read_offer(now, request, handle) else { return };
         if body == Body::None {
             let Some(id) = self.open_server(request, Some(handle)) else { return };
-            self.refreshed(now, request, handle, terms);
-            let Some(call) = self.calls.get(&handle) else { return };
+            self.refreshed(now, request, handle, granted);
             let mut extras =
                 vec![Extra::must("Contact", self.contact(&request.path)), Extra::must("Allow", super::ALLOW)];
-            if let Some(session) = &call.session_header {
-                extras.push(Extra::must("Require", "timer"));
-                extras.push(Extra::must("Session-Expires", session.clone()));
-            }
+            extras.extend(timer_extras(granted));
             return self.respond_plain(now, id, 200, None, "", &extras);
         }
         let Some(call) = self.calls.get(&handle) else { return };
-        if call.pending.is_some() || call.phase != Phase::Confirmed || call.unacked.is_some() {
+        // RFC 3311 §5.2: 491 where our offer is open, 500 where the peer's is. Before the first answer theirs is.
+        let ours = call.exchange == Exchange::Ours || call.offering.is_active();
+        if ours {
+            return self.decline(now, request, handle, status(491), &[]);
+        }
+        let first =
+            matches!(call.phase, Phase::Incoming | Phase::Calling | Phase::Cancelling) && !call.described;
+        if call.reoffered.is_some() || call.exchange == Exchange::Theirs || call.owed.is_some() || first {
             return self.decline_later(now, request, handle);
         }
-        self.offer_again(now, request, handle, body, terms);
+        self.offer_again(now, request, handle, body, granted);
     }
 
     fn offer_again(
@@ -131,17 +149,20 @@ impl UserAgent {
         request: &Request<'_>,
         handle: CallHandle,
         body: Body<'_>,
-        terms: Option<Terms>,
+        granted: Option<Granted>,
     ) {
         let Some(id) = self.open_server(request, Some(handle)) else { return };
-        self.refreshed(now, request, handle, terms);
+        if let Some(server) = self.servers.get_mut(&id) {
+            server.granted = Some(granted);
+            server.target = contact_uri(request.message).ok().flatten();
+        }
+        if let Some(call) = self.calls.get_mut(&handle) {
+            call.peer_updates = call.peer_updates || allows_update(request.message);
+        }
         if request.found.method == Method::Invite {
             self.respond_plain(now, id, 100, None, "", &[]);
         }
-        if let Some(call) = self.calls.get_mut(&handle) {
-            call.pending = Some(id);
-        }
-        self.event(Event::Reoffered { call: handle, sdp: sdp(body) });
+        self.offered(handle, id, sdp(body));
     }
 
     /// Body and session timer of a target refresh request; refuses what cannot be taken.
@@ -150,30 +171,38 @@ impl UserAgent {
         now: Instant,
         request: &Request<'m>,
         handle: CallHandle,
-    ) -> Option<(Body<'m>, Option<Terms>)> {
+    ) -> Option<(Body<'m>, Option<Granted>)> {
         let message = request.message;
+        let call = self.calls.get(&handle)?;
+        let (policy, current) = (call.policy, call.session.as_ref().map(|s| s.terms.ours));
         let read = session_description(message).and_then(|body| {
             contact_uri(message)?;
-            Ok((body, Terms::read(message, true)?))
+            Ok((body, grant(message, &policy.session, current)?))
         });
         match read {
             Ok(read) => Some(read),
             Err(flaw) => {
-                self.decline(now, request, handle, flaw, &accept_extras(flaw));
+                let extras = self.flaw_extras(flaw, &policy);
+                self.decline(now, request, handle, flaw, &extras);
                 None
             }
         }
     }
 
-    /// A target refresh request was taken: new Contact, session timer from now.
-    fn refreshed(&mut self, now: Instant, request: &Request<'_>, handle: CallHandle, terms: Option<Terms>) {
+    /// An UPDATE without a description was taken: new Contact, session timer from now.
+    fn refreshed(
+        &mut self,
+        now: Instant,
+        request: &Request<'_>,
+        handle: CallHandle,
+        granted: Option<Granted>,
+    ) {
         let Some(call) = self.calls.get_mut(&handle) else { return };
         if let (Some(dialog), Ok(Some(contact))) = (call.dialog.as_mut(), contact_uri(request.message)) {
             dialog.target = contact;
         }
         call.peer_updates = call.peer_updates || allows_update(request.message);
-        call.session_header = terms.map(Terms::header);
-        call.session = terms.map(|terms| Session::start(now, terms));
+        call.session = granted.map(|g| Session::start(now, g.terms));
         self.reschedule_call(handle);
     }
 
@@ -185,7 +214,7 @@ impl UserAgent {
     }
 
     /// Refuses by a transaction, so that copies of the request get the same answer.
-    fn decline(
+    pub(super) fn decline(
         &mut self,
         now: Instant,
         request: &Request<'_>,

@@ -6,9 +6,15 @@ mod hangup;
 mod identity;
 mod incoming;
 mod inside;
+mod offer;
 mod outgoing;
+mod prack;
+mod refer;
+mod refresh;
 mod registrar;
 mod registration;
+mod reliable;
+mod replaces;
 mod reply;
 mod request;
 mod retry;
@@ -20,7 +26,9 @@ use crate::dialog::{DialogId, Outgoing};
 use crate::message::text::text;
 use crate::message::{Message, Name, param};
 use crate::transaction::{ClientTransaction, Schedule, ServerTransaction};
-use crate::{AskId, CallHandle, Command, Config, Event, Flow, Input, Output, RegistrationId};
+use crate::{
+    AskId, CallHandle, CallPolicy, Command, Config, Event, Flow, Input, Output, RegistrationId, Rel100,
+};
 use call::{Call, Fork};
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
@@ -30,9 +38,10 @@ use std::time::Instant;
 use wire::Wire;
 
 /// Methods we serve, for Allow.
-pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE";
-/// Extensions we know, for Supported.
-pub(crate) const SUPPORTED: &str = "timer";
+pub(crate) const ALLOW: &str =
+    "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY, SUBSCRIBE";
+/// Extensions we know, for Supported and Require.
+const OPTIONS: [&str; 4] = ["timer", "100rel", "replaces", "norefersub"];
 /// Bodies we take, for Accept.
 pub(crate) const ACCEPT: &str = "application/sdp, multipart/mixed";
 
@@ -56,6 +65,8 @@ pub struct UserAgent {
     clients: BTreeMap<u64, Client>,
     client_keys: BTreeMap<String, u64>,
     calls: BTreeMap<CallHandle, Call>,
+    /// Calls that are over whose referrer still waits for news.
+    referees: BTreeMap<CallHandle, refer::Referee>,
     dialogs: BTreeMap<DialogId, CallHandle>,
     schedule: Schedule<Owner>,
     doorkeeper: Doorkeeper,
@@ -87,6 +98,10 @@ struct Server {
     length: usize,
     /// The credentials were right but too old.
     stale: bool,
+    /// What a 2xx to this INVITE or UPDATE makes of the session timer; the inner `None` ends it.
+    granted: Option<Option<session::Granted>>,
+    /// The remote target from a 2xx on.
+    target: Option<String>,
 }
 
 /// Why a client transaction was begun.
@@ -95,6 +110,7 @@ enum Purpose {
     Invite(CallHandle),
     Bye(CallHandle),
     Info(CallHandle),
+    /// UPDATE without a description.
     Refresh(CallHandle),
     Register(RegistrationId),
     Ask(AskId),
@@ -102,6 +118,11 @@ enum Purpose {
     Stray {
         cancelled: bool,
     },
+    /// Re-INVITE, or UPDATE with a description.
+    Offer(CallHandle),
+    Prack(CallHandle),
+    Refer(CallHandle),
+    Notify(CallHandle),
     /// Nobody waits for the answer.
     Nobody,
 }
@@ -110,9 +131,14 @@ impl Purpose {
     /// The call that the request belongs to.
     fn call(self) -> Option<CallHandle> {
         match self {
-            Purpose::Invite(call) | Purpose::Bye(call) | Purpose::Info(call) | Purpose::Refresh(call) => {
-                Some(call)
-            }
+            Purpose::Invite(call)
+            | Purpose::Bye(call)
+            | Purpose::Info(call)
+            | Purpose::Refresh(call)
+            | Purpose::Offer(call)
+            | Purpose::Prack(call)
+            | Purpose::Refer(call)
+            | Purpose::Notify(call) => Some(call),
             Purpose::Register(_) | Purpose::Ask(_) | Purpose::Stray { .. } | Purpose::Nobody => None,
         }
     }
@@ -164,6 +190,7 @@ impl UserAgent {
             clients: BTreeMap::new(),
             client_keys: BTreeMap::new(),
             calls: BTreeMap::new(),
+            referees: BTreeMap::new(),
             dialogs: BTreeMap::new(),
             schedule: Schedule::default(),
         }
@@ -226,15 +253,17 @@ impl UserAgent {
 
     fn command(&mut self, now: Instant, command: Command) {
         match command {
-            Command::Ring { call, sdp } => self.ring(now, call, sdp.as_deref()),
+            Command::Ring { call, sdp } => self.ring(now, call, sdp),
             Command::Tune { call, policy } => self.tune(call, policy),
-            Command::Acknowledge { .. }
-            | Command::Reinvite { .. }
-            | Command::Refer { .. }
-            | Command::AcceptRefer { .. }
-            | Command::RejectRefer { .. }
-            | Command::NotifyRefer { .. } => {}
-            Command::Accept { call, sdp } => self.accept(now, call, &sdp),
+            Command::Acknowledge { call, sdp } => self.acknowledge(now, call, sdp),
+            Command::Reinvite { call, sdp } => self.reinvite_ours(now, call, sdp),
+            Command::Refer { call, to, replaces } => self.refer(now, call, &to, replaces),
+            Command::AcceptRefer { call } => self.accept_refer(now, call),
+            Command::RejectRefer { call, status } => self.reject_refer(now, call, status),
+            Command::NotifyRefer { call, status, reason, done } => {
+                self.notify_refer(now, call, status, reason, done)
+            }
+            Command::Accept { call, sdp } => self.accept(now, call, sdp),
             Command::Reject { call, status, reason, retry_after } => {
                 self.reject(now, call, status, reason.as_deref(), retry_after)
             }
@@ -273,6 +302,12 @@ impl UserAgent {
         let at = self.calls.get(&call).and_then(Call::deadline);
         self.schedule.set(Owner::Call(call), at);
     }
+}
+
+/// Value of Supported: 100rel only where it is used.
+fn supported(policy: &CallPolicy) -> String {
+    let spoken = |option: &&str| *option != "100rel" || policy.rel100 != Rel100::Never;
+    OPTIONS.into_iter().filter(spoken).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether a list of option tags holds one.

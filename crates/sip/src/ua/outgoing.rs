@@ -1,10 +1,11 @@
 //! Our INVITE and the responses to all our requests (RFC 3261 §13.2, §9.1, §8.1.3).
 
-use super::call::{Call, Fork, Phase, Placed};
+use super::call::{Call, Exchange, Owed, Phase, Placed};
 use super::incoming::{record_routes, sdp};
+use super::request::{Extra, allows_update};
 use super::retry::{Retry, credentials_in};
-use super::session::Session;
-use super::{ALLOW, Client, Owner, Purpose, SUPPORTED, UserAgent};
+use super::session::{Session, floor, granted, wish};
+use super::{ALLOW, Client, Owner, Purpose, UserAgent, supported};
 use crate::dialog::{Dialog, DialogId, Outgoing};
 use crate::message::multipart::session_description;
 use crate::message::text::inert;
@@ -34,7 +35,7 @@ impl UserAgent {
             _ => None,
         };
         let tag = self.token();
-        let mut call = Call::new(Phase::Calling, tag.clone(), self.config.policy);
+        let mut call = Call::new(Phase::Calling, tag.clone(), invite.policy.unwrap_or(self.config.policy));
         if let Some((code, reason)) = refusal {
             self.calls.insert(handle, call);
             return self.refused(handle, code, reason);
@@ -52,7 +53,9 @@ impl UserAgent {
             cseq: 1,
         };
         let mut writer = request.writer("INVITE");
-        writer.header("Contact", self.contact(&path)).header("Allow", ALLOW).header("Supported", SUPPORTED);
+        for extra in self.invite_extras(&mut call, &path) {
+            extra.write(&mut writer);
+        }
         if !self.config.user_agent.is_empty() {
             writer.header("User-Agent", &self.config.user_agent);
         }
@@ -61,23 +64,52 @@ impl UserAgent {
         }
         call.retry = Some(Box::new(Retry::new(&invite, uri)));
         let bytes = writer.finish_with("application/sdp", sdp);
-        let client = self.begin(now, path, request.clone(), "INVITE", bytes, Purpose::Invite(handle));
-        call.placed = Some(Placed { client, request, path, cancel_sent: false });
+        let client = self.begin(now, path, request, "INVITE", bytes, Purpose::Invite(handle));
+        call.placed = Some(Placed { client, cancel_sent: false });
+        if !sdp.is_empty() {
+            call.exchange = Exchange::Ours;
+            call.local_sdp = sdp.to_vec();
+        }
         self.calls.insert(handle, call);
         self.arm_failover(now, handle);
+    }
+
+    /// The fields of each of our first INVITEs that tell what we can.
+    pub(super) fn invite_extras(&self, call: &mut Call, path: &Flow) -> Vec<Extra> {
+        let mut extras = vec![
+            Extra::must("Contact", self.contact(path)),
+            Extra::must("Allow", ALLOW),
+            Extra::must("Supported", supported(&call.policy)),
+        ];
+        let wish = wish(&call.policy.session, call.min_se);
+        call.asked_interval = wish.as_ref().map(|(interval, _)| *interval);
+        if let Some((_, value)) = wish {
+            extras.push(Extra::must("Session-Expires", value));
+        }
+        let least = floor(&call.policy.session).max(call.min_se);
+        if least > super::session::MIN_SE {
+            extras.push(Extra::must("Min-SE", least.to_string()));
+        }
+        extras
     }
 
     /// CANCEL, as soon as a provisional response has come (RFC 3261 §9.1).
     pub(super) fn send_cancel(&mut self, now: Instant, handle: CallHandle) {
         let Some(placed) = self.calls.get_mut(&handle).and_then(|c| c.placed.as_mut()) else { return };
-        let Some(client) = self.clients.get_mut(&placed.client) else { return };
-        if placed.cancel_sent || !client.machine.is_proceeding() {
+        let id = placed.client;
+        if placed.cancel_sent || !self.clients.get(&id).is_some_and(|c| c.machine.is_proceeding()) {
             return;
         }
         placed.cancel_sent = true;
+        self.cancel_client(now, id);
+    }
+
+    /// CANCEL of an INVITE of ours that has a provisional response and no final one.
+    pub(super) fn cancel_client(&mut self, now: Instant, id: u64) {
+        let Some(client) = self.clients.get_mut(&id).filter(|c| c.machine.is_proceeding()) else { return };
         client.machine.cancelled(now);
-        self.schedule.set(Owner::Client(placed.client), client.machine.deadline());
-        let (request, path) = (placed.request.clone(), placed.path);
+        self.schedule.set(Owner::Client(id), client.machine.deadline());
+        let (request, path) = (client.request.clone(), client.path);
         let bytes = request.writer("CANCEL").finish();
         self.begin(now, path, request, "CANCEL", bytes, Purpose::Nobody);
     }
@@ -159,17 +191,17 @@ impl UserAgent {
             }
             Purpose::Invite(handle) if code < 300 => self.established(now, handle, id, path, message, found),
             Purpose::Invite(handle) => self.refused(handle, code, &inert(reason)),
-            Purpose::Bye(handle) if code >= 200 => self.closed_by_bye(handle),
+            Purpose::Bye(handle) if code >= 200 => self.closed_by_bye(now, handle),
             Purpose::Info(handle) | Purpose::Refresh(handle) if matches!(code, 408 | 481) => {
                 // RFC 5057 §5.1: these end the dialog.
                 self.lost(now, handle);
             }
-            Purpose::Refresh(handle) if (200..300).contains(&code) => {
-                if let Some(session) = self.calls.get_mut(&handle).and_then(|c| c.session.as_mut()) {
-                    *session = Session::start(now, session.terms);
-                }
-                self.reschedule_call(handle);
+            Purpose::Refresh(handle) if code >= 200 => self.refresh_answered(now, handle, message, code),
+            Purpose::Offer(handle) => self.offer_answered(now, handle, id, message, found, code),
+            Purpose::Refer(handle) if code >= 200 => {
+                self.refer_answered(now, handle, id, Some(message), code, reason)
             }
+            Purpose::Notify(handle) if code >= 300 => self.notify_refused(handle),
             Purpose::Register(registration) if code >= 200 => {
                 self.registration_answered(now, registration, path, message, code, reason);
             }
@@ -195,20 +227,21 @@ impl UserAgent {
         found: &Essentials,
         code: u16,
     ) {
-        let Some(call) = self.calls.get(&handle) else { return };
-        if call.phase == Phase::Cancelling {
-            return self.send_cancel(now, handle);
-        }
-        if code == 100 || call.phase != Phase::Calling {
-            return;
-        }
-        if !found.to_tag.is_empty()
-            && let Some(dialog) = self.clients.get(&id).and_then(|c| dialog_of(c, path, message, found))
-        {
-            self.set_dialog(handle, dialog);
-        }
+        let Some(phase) = self.calls.get(&handle).map(|c| c.phase) else { return };
+        let open = matches!(phase, Phase::Calling | Phase::Cancelling);
+        let dialog = self.clients.get(&id).and_then(|c| dialog_of(c, path, message, found));
         let sdp = session_description(message).ok().and_then(sdp);
-        self.event(Event::Ringing { call: handle, status: code, sdp });
+        if code > 100 && open && !found.to_tag.is_empty() {
+            if let Some(dialog) = dialog {
+                self.set_dialog(handle, dialog);
+                self.early_progress(now, handle, message, &found.to_tag, found.cseq, code, sdp);
+            }
+        } else if code > 100 && phase == Phase::Calling {
+            self.event(Event::Ringing { call: handle, status: code, sdp });
+        }
+        if phase == Phase::Cancelling {
+            self.send_cancel(now, handle);
+        }
     }
 
     /// A 2xx to our INVITE: the first makes the session, copies get the ACK again, others (forks) ACK and BYE.
@@ -223,8 +256,10 @@ impl UserAgent {
     ) {
         let Some(client) = self.clients.get(&id) else { return };
         if let Some(fork) = client.forks.iter().find(|f| f.tag == found.to_tag) {
-            let (path, ack) = (fork.path, fork.ack.clone());
-            return self.send(path, ack);
+            if let (path, Some(ack)) = (fork.path, fork.ack.clone()) {
+                self.send(path, ack);
+            }
+            return;
         }
         let first = client.forks.is_empty();
         if client.forks.len() >= MAX_FORKS {
@@ -232,35 +267,70 @@ impl UserAgent {
         }
         let Some(mut dialog) = dialog_of(client, path, message, found) else { return };
         let credentials = credentials_in(&client.bytes);
+        let phase = self.calls.get(&handle).map(|c| c.phase);
+        if let (true, Some(phase @ (Phase::Calling | Phase::Cancelling))) = (first, phase) {
+            self.set_dialog(handle, dialog);
+            return self.stands(now, handle, id, message, found, phase == Phase::Cancelling);
+        }
         let next = self.outbound(&dialog);
         let via = self.via(&next);
         let mut ack = dialog.request(via, found.cseq).writer("ACK");
         for (name, value) in credentials {
             ack.header(name, value);
         }
-        let ack = ack.finish();
-        if let Some(client) = self.clients.get_mut(&id) {
-            client.forks.push(Fork { tag: found.to_tag.clone(), ack: ack.clone(), path: next });
-        }
-        self.send(next, ack);
-        let phase = self.calls.get(&handle).map(|c| c.phase);
-        if let (true, Some(phase @ (Phase::Calling | Phase::Cancelling))) = (first, phase) {
-            self.set_dialog(handle, dialog);
-            if let Some(call) = self.calls.get_mut(&handle) {
-                call.phase = Phase::Confirmed;
-            }
-            if phase == Phase::Cancelling {
-                // The answer crossed our CANCEL.
-                return self.send_bye(now, handle, None, EndCause::Cancelled);
-            }
-            let sdp = session_description(message).ok().and_then(sdp);
-            return self.event(Event::Answered { call: handle, sdp });
-        }
+        self.keep_ack(id, &found.to_tag, next, ack.finish());
         dialog.local_seq += 1;
         let via = self.via(&next);
         let request = dialog.request(via, dialog.local_seq);
         let bytes = request.writer("BYE").finish();
         self.begin(now, next, request, "BYE", bytes, Purpose::Nobody);
+    }
+
+    /// The first 2xx: the call stands.
+    fn stands(
+        &mut self,
+        now: Instant,
+        handle: CallHandle,
+        id: u64,
+        message: &Message<'_>,
+        found: &Essentials,
+        cancelled: bool,
+    ) {
+        let Some(call) = self.calls.get_mut(&handle) else { return };
+        call.phase = Phase::Confirmed;
+        call.peer_updates |= allows_update(message);
+        call.session = granted(message, call.asked_interval).map(|terms| Session::start(now, terms));
+        let body = session_description(message).ok().and_then(sdp);
+        let early = call.early.iter_mut().find(|e| e.tag == found.to_tag);
+        // What came reliably was the answer already (RFC 3261 §13.2.1); a 2xx without a description means the early one.
+        let sdp = match early {
+            Some(early) if early.answered => early.sdp.take(),
+            Some(early) => body.or(early.sdp.take()),
+            None => body,
+        };
+        call.early.clear();
+        if let Some(sdp) = &sdp {
+            call.remote_sdp = Some(super::offer::digest(sdp));
+        }
+        // The 2xx ends what forks left open, and an offer that a PRACK would have answered.
+        call.owed = None;
+        call.exchange = Exchange::Idle;
+        let delayed = call.local_sdp.is_empty() && sdp.is_some();
+        call.described = !delayed;
+        if delayed && !cancelled {
+            call.exchange = Exchange::Theirs;
+            call.owed = Some(Owed::Ack { client: id, cseq: found.cseq });
+            self.owe_ack(id, &found.to_tag);
+        } else {
+            self.send_ack(handle, id, found.cseq, &found.to_tag, &[]);
+        }
+        if cancelled {
+            // The answer crossed our CANCEL.
+            return self.send_bye(now, handle, None, EndCause::Cancelled);
+        }
+        self.event(Event::Answered { call: handle, sdp });
+        self.offer_next(now, handle);
+        self.reschedule_call(handle);
     }
 
     fn set_dialog(&mut self, handle: CallHandle, mut dialog: Dialog) {
@@ -290,14 +360,14 @@ impl UserAgent {
         }
     }
 
-    fn closed_by_bye(&mut self, handle: CallHandle) {
+    fn closed_by_bye(&mut self, now: Instant, handle: CallHandle) {
         if let Some(Phase::Closing(cause)) = self.calls.get(&handle).map(|c| c.phase) {
-            self.end(handle, cause);
+            self.end_at(Some(now), handle, cause);
         }
     }
 
     /// The peer does not know the dialog any more, or is gone.
-    fn lost(&mut self, now: Instant, handle: CallHandle) {
+    pub(super) fn lost(&mut self, now: Instant, handle: CallHandle) {
         if self.calls.get(&handle).is_some_and(|c| matches!(c.phase, Phase::Confirmed | Phase::Accepted)) {
             self.send_bye(now, handle, None, EndCause::Lost);
         }
@@ -336,13 +406,17 @@ impl UserAgent {
         self.forget_client(id);
         match purpose {
             Purpose::Invite(handle) => self.refused(handle, code, reason),
-            Purpose::Bye(handle) => self.closed_by_bye(handle),
+            Purpose::Bye(handle) => self.closed_by_bye(now, handle),
             Purpose::Info(handle) | Purpose::Refresh(handle) => self.lost(now, handle),
             Purpose::Register(registration) => {
                 self.registration_elsewhere(now, registration, code, reason, None);
             }
             Purpose::Ask(ask) => self.asked(ask, code, reason, None),
-            Purpose::Stray { .. } | Purpose::Nobody => {}
+            Purpose::Offer(handle) => self.offer_failed(now, handle, id, code),
+            Purpose::Refer(handle) => self.refer_answered(now, handle, id, None, code, reason),
+            Purpose::Notify(handle) => self.notify_refused(handle),
+            // The INVITE's own time decides.
+            Purpose::Prack(_) | Purpose::Stray { .. } | Purpose::Nobody => {}
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Requests as they come in: whom they belong to, and the answers that need no memory (RFC 3261 §8.2).
 
 use super::reply::Reply;
-use super::{ACCEPT, ALLOW, Client, Owner, Purpose, SUPPORTED, Server, UserAgent, has_option};
+use super::{ACCEPT, ALLOW, Client, OPTIONS, Owner, Purpose, Server, UserAgent, has_option, supported};
 use crate::dialog::Outgoing;
 use crate::message::text::{inert, text};
 use crate::message::{Essentials, Flaw, Message, Method, Name, Scheme, Start, Uri, Writer, check, param};
@@ -22,6 +22,10 @@ pub(super) struct Extra {
 impl Extra {
     pub fn must(name: &'static str, value: impl Into<String>) -> Self {
         Extra { name, value: value.into(), dispensable: false }
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.name
     }
 
     pub fn write(&self, writer: &mut Writer) {
@@ -113,11 +117,19 @@ impl UserAgent {
         if !unknown.is_empty() {
             return self.refuse(request, status(420), &[Extra::must("Unsupported", unknown.join(", "))]);
         }
+        if found.method != Method::Invite && message.first(Name::Replaces).is_some() {
+            // RFC 3891 §3.
+            return self.refuse(request, Flaw::bad("Replaces Outside INVITE"), &[]);
+        }
         match (found.method, inside) {
             (_, true) => self.inside(now, request),
             (Method::Invite, _) => self.incoming(now, request, &uri),
             (Method::Options, _) => self.options(request),
             (Method::Register, _) => self.registering(now, request, &uri),
+            (Method::Refer, _) => self.refuse(request, status(403), &[]),
+            (Method::Subscribe, _) => {
+                self.refuse(request, status(489), &[Extra::may("Allow-Events", super::refer::ALLOW_EVENTS)])
+            }
             _ => self.refuse(request, status(481), &[]),
         }
     }
@@ -131,7 +143,7 @@ impl UserAgent {
         let extras = [
             Extra::may("Allow", ALLOW),
             Extra::may("Accept", "application/sdp"),
-            Extra::may("Supported", SUPPORTED),
+            Extra::may("Supported", supported(&self.config.policy)),
         ];
         self.refuse(request, status(200), &extras);
     }
@@ -258,6 +270,8 @@ impl UserAgent {
                 invite,
                 length: request.length,
                 stale: false,
+                granted: None,
+                target: None,
             },
         );
         Some(id)
@@ -306,7 +320,7 @@ impl UserAgent {
         self.respond(now, id, code, writer.finish());
     }
 
-    fn resend(&mut self, id: u64) {
+    pub(super) fn resend(&mut self, id: u64) {
         if let Some((path, fallback, Some(bytes))) =
             self.servers.get(&id).map(|s| (s.reply.path, s.reply.fallback, s.last.clone()))
         {
@@ -398,7 +412,7 @@ impl UserAgent {
 fn known_option(method: Method, option: &str) -> bool {
     let register = method == Method::Register
         && super::registrar::SUPPORTED.iter().any(|known| known.eq_ignore_ascii_case(option));
-    register || option.eq_ignore_ascii_case(SUPPORTED)
+    register || OPTIONS.iter().any(|known| known.eq_ignore_ascii_case(option))
 }
 
 /// A status with its standard reason phrase.
@@ -430,7 +444,6 @@ pub(super) fn allows_update(message: &Message<'_>) -> bool {
 pub(super) fn accept_extras(flaw: Flaw) -> Vec<Extra> {
     match flaw.status {
         415 => vec![Extra::must("Accept", ACCEPT), Extra::may("Accept-Encoding", "identity")],
-        422 => vec![Extra::must("Min-SE", super::session::MIN_SE.to_string())],
         _ => Vec::new(),
     }
 }

@@ -1,7 +1,7 @@
 //! Requests sent once more: with credentials (RFC 3261 §22.2), to the next address (RFC 3263 §4.3), where a redirection
 //! points to (RFC 3261 §8.1.3.4).
 
-use super::call::Phase;
+use super::call::{Exchange, Phase};
 use super::{Owner, Purpose, UserAgent};
 use crate::auth::Answerer;
 use crate::dialog::{Outgoing, unreachable};
@@ -237,9 +237,11 @@ impl UserAgent {
         let Some(bytes) = rewritten(&bytes, &method, &request, contact.as_deref(), credentials) else {
             return false;
         };
-        let new = self.begin(now, path, request.clone(), &method, bytes, purpose);
+        let new = self.begin(now, path, request, &method, bytes, purpose);
         match purpose {
-            Purpose::Invite(handle) => self.replaced(now, handle, new, request, path),
+            Purpose::Invite(handle) => self.replaced(now, handle, new),
+            Purpose::Offer(handle) => self.offer_moved(handle, id, new),
+            Purpose::Refer(handle) => self.refer_moved(handle, id, new),
             Purpose::Register(registration) => {
                 if let Some(state) = self.registrations.get_mut(&registration) {
                     state.client = Some(new);
@@ -266,17 +268,19 @@ impl UserAgent {
     }
 
     /// Another transaction carries the call's INVITE now; early dialogs of the old one are over.
-    fn replaced(&mut self, now: Instant, handle: CallHandle, client: u64, request: Outgoing, path: Flow) {
+    fn replaced(&mut self, now: Instant, handle: CallHandle, client: u64) {
         let Some(call) = self.calls.get_mut(&handle) else { return };
         if let Some(dialog) = call.dialog.take() {
             self.dialogs.remove(&dialog.id);
         }
         if let Some(placed) = call.placed.as_mut() {
             placed.client = client;
-            placed.request = request;
-            placed.path = path;
             placed.cancel_sent = false;
         }
+        call.early.clear();
+        call.owed = None;
+        call.described = false;
+        call.exchange = if call.local_sdp.is_empty() { Exchange::Idle } else { Exchange::Ours };
         self.arm_failover(now, handle);
     }
 
