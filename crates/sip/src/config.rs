@@ -42,8 +42,8 @@ pub struct Config {
     pub trace: bool,
     /// Realm of our challenges (RFC 7616 §3.3); phones keep their password under it.
     pub realm: String,
-    /// Algorithms of our challenges, the preferred first (RFC 8760 §2.4). Where a challenge of all would be longer than
-    /// the request, the last one remains. Empty: nobody can prove anything.
+    /// Algorithms of our challenges, the preferred first (RFC 8760 §2.4). Where challenges of all would be longer than the
+    /// request, the last ones remain. Empty: nobody can prove anything.
     pub algorithms: Vec<Algorithm>,
     /// Phones' accounts.
     pub accounts: Vec<Account>,

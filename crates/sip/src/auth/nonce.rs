@@ -6,22 +6,22 @@ use std::net::IpAddr;
 use subtle::ConstantTimeEq;
 
 /// Octets of time and of chance.
-const HEAD: usize = 12;
-const MAC: usize = 12;
+const HEAD: usize = 9;
+const MAC: usize = 9;
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// The part of a nonce that tells it from all others: 48 bits of milliseconds, 48 bits of chance. Ordered by time.
+/// The part of a nonce that tells it from all others: 40 bits of milliseconds, 32 bits of chance. Ordered by time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Serial(u128);
 
 impl Serial {
-    pub fn new(milliseconds: u64, chance: u64) -> Self {
-        Serial((u128::from(milliseconds) << 48 | u128::from(chance & 0xffff_ffff_ffff)) & ((1 << 96) - 1))
+    pub fn new(milliseconds: u64, chance: u32) -> Self {
+        Serial((u128::from(milliseconds) << 32 | u128::from(chance)) & ((1 << 72) - 1))
     }
 
     /// When it was issued, in milliseconds since the machine's first.
     pub fn milliseconds(self) -> u64 {
-        (self.0 >> 48) as u64
+        (self.0 >> 32) as u64
     }
 
     fn octets(self) -> [u8; HEAD] {
@@ -43,12 +43,12 @@ fn mac(key: &[u8; 32], head: &[u8], source: IpAddr) -> Option<[u8; MAC]> {
     Some(octets)
 }
 
-/// A nonce for one source, 32 characters.
+/// A nonce for one source, 24 characters: a challenge must be short.
 pub(super) fn issue(key: &[u8; 32], serial: Serial, source: IpAddr) -> String {
     let head = serial.octets();
     let tail = mac(key, &head, source).unwrap_or_default();
     let octets = [head, tail].concat();
-    let mut text = String::with_capacity(32);
+    let mut text = String::with_capacity(24);
     for three in octets.chunks_exact(3) {
         let bits = u32::from(three[0]) << 16 | u32::from(three[1]) << 8 | u32::from(three[2]);
         for shift in [18, 12, 6, 0] {
@@ -82,10 +82,10 @@ mod tests {
 
     #[test]
     fn a_nonce_is_good_for_its_source_only() {
-        let (key, serial) = ([7; 32], Serial::new(123_456, 0xffff_1234_5678_9abc));
+        let (key, serial) = ([7; 32], Serial::new(123_456, 0x5678_9abc));
         let source: IpAddr = "192.0.2.1".parse().unwrap();
         let nonce = issue(&key, serial, source);
-        assert_eq!(nonce.len(), 32);
+        assert_eq!(nonce.len(), 24);
         assert_eq!(check(&key, &nonce, source), Some(serial));
         assert_eq!(serial.milliseconds(), 123_456);
         assert_eq!(check(&key, &nonce, "192.0.2.2".parse().unwrap()), None);
@@ -95,7 +95,7 @@ mod tests {
             changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
             assert_eq!(check(&key, std::str::from_utf8(&changed).unwrap(), source), None, "{at}");
         }
-        for text in ["", "x", "ü", &"é".repeat(16), &nonce[1..]] {
+        for text in ["", "x", "ü", &"é".repeat(12), &nonce[1..]] {
             assert_eq!(check(&key, text, source), None);
         }
     }

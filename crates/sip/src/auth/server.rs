@@ -100,18 +100,25 @@ impl Doorkeeper {
         u64::try_from(now.saturating_duration_since(epoch).as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// WWW-Authenticate values, one per algorithm, the preferred first.
-    pub fn challenges(&mut self, now: Instant, source: IpAddr, chance: u64, stale: bool) -> Vec<String> {
+    /// Challenges, as lists of WWW-Authenticate values, one value per algorithm, the preferred first. Each list is shorter
+    /// than the one before it: one for each length of answer that may be sent.
+    pub fn challenges(&mut self, now: Instant, source: IpAddr, chance: u32, stale: bool) -> Vec<Vec<String>> {
         let serial = Serial::new(self.milliseconds(now), chance);
         let nonce = nonce::issue(&self.key, serial, source);
         let stale = if stale { ",stale=true" } else { "" };
-        let value = |algorithm: &Algorithm| {
-            let (realm, token) = (&self.realm, algorithm.token());
-            format!(
-                "Digest realm=\"{realm}\",nonce=\"{nonce}\",algorithm={token},qop=\"auth,auth-int\"{stale}"
-            )
-        };
-        self.algorithms.iter().map(value).collect()
+        let mut lists = Vec::new();
+        for first in 0..self.algorithms.len().max(1) {
+            for qop in ["auth,auth-int", "auth"] {
+                let value = |algorithm: &Algorithm| {
+                    let (realm, token) = (&self.realm, algorithm.token());
+                    format!(
+                        "Digest realm=\"{realm}\",nonce=\"{nonce}\",algorithm={token},qop=\"{qop}\"{stale}"
+                    )
+                };
+                lists.push(self.algorithms.iter().skip(first).map(value).collect());
+            }
+        }
+        lists
     }
 
     /// Weighs a request's credentials. Of unknown users and of wrong passwords it takes the same way to the same end.

@@ -190,13 +190,9 @@ impl UserAgent {
         let Some(call) = self.calls.get(&handle).filter(|c| c.phase == Phase::Incoming) else { return };
         let (Some(id), tag) = (call.pending, call.local_tag.clone()) else { return };
         let Some(server) = self.servers.get(&id) else { return };
-        let (path, length) = (server.reply.path, server.length);
-        let fields = self.challenge_fields(now, &path, server.stale);
-        if let Some(server) = self.servers.get(&id) {
-            let fallback = server.reply.fallback;
-            let bytes = self.fitting(&server.reply, length, status(401), &tag, &fields);
-            self.send_back(path, fallback, bytes);
-        }
+        let (reply, length, stale) = (server.reply.clone(), server.length, server.stale);
+        let bytes = self.challenge_bytes(now, &reply, length, &tag, stale);
+        self.send_back(reply.path, reply.fallback, bytes);
         self.forget_server(id);
         self.end(handle, EndCause::Rejected);
     }

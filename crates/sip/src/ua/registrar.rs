@@ -1,5 +1,6 @@
 //! The registrar for phones that use us as their PBX (RFC 3261 §10.3, RFC 3327, RFC 5626).
 
+use super::reply::Reply;
 use super::request::{Extra, Request, status};
 use super::{Owner, UserAgent, has_option};
 use crate::auth::Verdict;
@@ -94,16 +95,26 @@ impl UserAgent {
         }
     }
 
-    /// Our challenges as header fields of a 401; all but the last algorithm's may be left out for want of room.
-    pub(super) fn challenge_fields(&mut self, now: Instant, path: &Flow, stale: bool) -> Vec<Extra> {
-        let chance = self.rng.next_u64();
-        let values = self.doorkeeper.challenges(now, path.remote.ip(), chance, stale);
-        let last = values.len().saturating_sub(1);
-        let field = |(index, value)| match index == last {
-            true => Extra::must("WWW-Authenticate", value),
-            false => Extra::may("WWW-Authenticate", value),
-        };
-        values.into_iter().enumerate().map(field).collect()
+    /// A 401 with as many challenges as a request of `length` octets may be answered with.
+    pub(super) fn challenge_bytes(
+        &mut self,
+        now: Instant,
+        reply: &Reply,
+        length: usize,
+        tag: &str,
+        stale: bool,
+    ) -> Vec<u8> {
+        let chance = self.rng.next_u32();
+        let mut bytes = Vec::new();
+        for values in self.doorkeeper.challenges(now, reply.path.remote.ip(), chance, stale) {
+            let fields: Vec<Extra> =
+                values.into_iter().map(|value| Extra::must("WWW-Authenticate", value)).collect();
+            bytes = self.fitting(reply, length, status(401), tag, &fields);
+            if bytes.len() <= length || reply.path.transport.is_reliable() {
+                break;
+            }
+        }
+        bytes
     }
 
     /// Weighs the credentials of a request; news of wrong ones go to the layer above.
@@ -129,8 +140,10 @@ impl UserAgent {
         let user = match self.weigh(now, request) {
             Verdict::Proven(user) => user,
             verdict => {
-                let fields = self.challenge_fields(now, &request.path, verdict == Verdict::Stale);
-                return self.refuse(request, status(401), &fields);
+                let Some(reply) = Reply::new(request.message, request.path) else { return };
+                let (tag, stale) = (self.stateless_tag(request.message), verdict == Verdict::Stale);
+                let bytes = self.challenge_bytes(now, &reply, request.length, &tag, stale);
+                return self.send_back(reply.path, reply.fallback, bytes);
             }
         };
         // From here on the phone has proven itself; its copies are absorbed by a transaction.

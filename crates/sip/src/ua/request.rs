@@ -230,7 +230,7 @@ impl UserAgent {
     }
 
     /// The same request gets the same To tag, without memory of it.
-    fn stateless_tag(&self, message: &Message<'_>) -> String {
+    pub(super) fn stateless_tag(&self, message: &Message<'_>) -> String {
         let mut hash = Sha256::new();
         hash.update(self.secret);
         for name in [Name::CallId, Name::From, Name::Via] {

@@ -1,10 +1,14 @@
 //! Tests of the whole stack from outside: octets in, octets out, time as a number.
 
+mod challenged;
 mod differential;
+mod digest;
 mod fuzz;
 mod incoming;
 mod limits;
 mod lossy;
 mod outgoing;
+mod registrar;
+mod registration;
 mod support;
 mod torture;
