@@ -4,7 +4,8 @@ use crate::{ControlOutput, EngineConfig, LegEvent, LegId, PortPool, Trace, Trace
 use passline_flow::Program;
 use passline_identity::CallId;
 use passline_prompt::Library;
-use passline_sip::{Command, UserAgent};
+use passline_rtp::Press;
+use passline_sip::{CallHandle, Command, UserAgent};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use std::collections::VecDeque;
@@ -22,11 +23,57 @@ pub(crate) struct Core {
     pub(crate) slots: Slots,
     pub(crate) rng: ChaCha20Rng,
     pub(crate) outputs: VecDeque<ControlOutput>,
+    /// What sessions have to tell whoever joins them.
+    pub(crate) notices: VecDeque<(CallHandle, Notice)>,
+}
+
+/// What a session tells [`Control`](crate::Control) about the call that it is part of.
+pub(crate) enum Notice {
+    /// An incoming leg has its sockets.
+    Ready,
+    /// An outgoing leg rings.
+    Ringing,
+    /// An outgoing leg was answered; its stream is open.
+    Answered,
+    /// The ACK of an incoming leg came.
+    Confirmed,
+    /// An outgoing leg was refused.
+    Refused {
+        /// SIP status; 0 if no INVITE left.
+        status: u16,
+    },
+    /// One side has left; nothing more comes of this session.
+    Left,
+    /// A key.
+    Digit(Press),
+    /// The peer asks us to call somebody else.
+    Referred {
+        /// URI.
+        to: String,
+        /// Raw Replaces.
+        replaces: Option<String>,
+    },
+    /// The peer tells how it fares with our REFER.
+    Progress {
+        /// SIP status.
+        status: u16,
+        /// The last news.
+        done: bool,
+    },
+    /// A flow hands its caller over.
+    Transfer {
+        /// Number.
+        to: String,
+    },
 }
 
 impl Core {
     pub(crate) fn sip(&mut self, now: Instant, command: Command) {
         self.sip.handle(now, passline_sip::Input::Command(command));
+    }
+
+    pub(crate) fn notice(&mut self, from: CallHandle, notice: Notice) {
+        self.notices.push_back((from, notice));
     }
 
     pub(crate) fn push(&mut self, output: ControlOutput) {

@@ -5,6 +5,7 @@
 //! that a shell may run each in a task of its own and a replay may run both in virtual time.
 #![forbid(unsafe_code)]
 
+mod bridge;
 mod config;
 mod control;
 mod core;

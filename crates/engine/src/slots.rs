@@ -24,11 +24,16 @@ impl Slots {
         }
     }
 
-    /// A slot of the emptiest shard.
-    pub(crate) fn take(&mut self, owner: CallHandle) -> Option<StreamId> {
-        let (shard, _) =
-            self.shards.iter().enumerate().max_by_key(|(at, shard)| (shard.free.len(), usize::MAX - at))?;
-        let of = &mut self.shards[shard];
+    /// A slot of this shard (where a stream must sit beside the one it is bridged with), else of the emptiest.
+    pub(crate) fn take(&mut self, owner: CallHandle, beside: Option<u16>) -> Option<StreamId> {
+        let shard = match beside {
+            Some(shard) => usize::from(shard),
+            None => {
+                let emptiest = self.shards.iter().enumerate();
+                emptiest.max_by_key(|(at, shard)| (shard.free.len(), usize::MAX - at))?.0
+            }
+        };
+        let of = self.shards.get_mut(shard)?;
         let slot = of.free.pop()?;
         let (generation, holder) = &mut of.slots[slot as usize];
         *generation = generation.wrapping_add(1);
@@ -60,17 +65,17 @@ mod tests {
     #[test]
     fn shards_fill_evenly_and_generations_tell_streams_apart() {
         let mut slots = Slots::new(2, 2);
-        let streams: Vec<StreamId> = (0..4).filter_map(|call| slots.take(CallHandle(call))).collect();
+        let streams: Vec<StreamId> = (0..4).filter_map(|call| slots.take(CallHandle(call), None)).collect();
         let shards: Vec<u16> = streams.iter().map(|s| s.shard).collect();
         assert_eq!(shards, [0, 1, 0, 1]);
-        assert_eq!(slots.take(CallHandle(9)), None);
+        assert_eq!(slots.take(CallHandle(9), None), None);
         assert_eq!(slots.owner(streams[2]), Some(CallHandle(2)));
         slots.give_back(streams[2]);
         slots.give_back(streams[2]);
         assert_eq!(slots.owner(streams[2]), None);
-        let next = slots.take(CallHandle(10)).expect("one is free");
+        let next = slots.take(CallHandle(10), None).expect("one is free");
         assert_eq!((next.shard, next.slot), (streams[2].shard, streams[2].slot));
         assert_ne!(next, streams[2]);
-        assert_eq!(slots.take(CallHandle(11)), None);
+        assert_eq!(slots.take(CallHandle(11), Some(1)), None);
     }
 }

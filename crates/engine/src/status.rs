@@ -33,6 +33,13 @@ pub enum StatusEvent {
         /// Seconds until it must refresh.
         expires: u32,
     },
+    /// Somebody sent wrong credentials: unknown user or wrong password.
+    AuthFailed {
+        /// Where they came from.
+        source: SocketAddr,
+        /// User name as claimed.
+        user: String,
+    },
     /// A device is gone.
     Unbound {
         /// Its extension.

@@ -43,6 +43,11 @@ impl Player {
         }
     }
 
+    /// The codec that it was made for.
+    pub fn codec(&self) -> Codec {
+        self.codec
+    }
+
     /// Starts a script with the next sample, after 4 ms of fade-out of what was being said. Returns the script that
     /// was there before, played to its end or not. A script of another codec is played as it is; rendering for the
     /// stream's codec is the caller's duty.

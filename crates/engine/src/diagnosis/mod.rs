@@ -45,9 +45,13 @@ pub enum Diagnosis {
         detail: String,
     },
     /// 420: an extension is required that we do not have.
-    UnsupportedExtension {
-        /// Value of Require.
-        extensions: String,
+    UnsupportedExtension,
+    /// 400, 413, 415, 416, 505 …: the user agent found the INVITE itself at fault.
+    BadRequest {
+        /// The status.
+        status: u16,
+        /// Its reason phrase.
+        reason: String,
     },
     /// 503: as many calls as are allowed.
     Full {
@@ -141,6 +145,8 @@ pub enum Diagnosis {
     TlsFailed {
         /// The peer.
         peer: SocketAddr,
+        /// What was wrong.
+        detail: String,
     },
     /// A name has no address.
     DnsFailed {
@@ -180,6 +186,15 @@ pub enum Diagnosis {
     PeerForbids {
         /// Whom we called.
         callee: String,
+        /// The status.
+        status: u16,
+        /// We had credentials to offer.
+        credentials: bool,
+    },
+    /// 401, 403, 404 or 407 to our REGISTER.
+    RegistrationRefused {
+        /// Where we register.
+        registrar: String,
         /// The status.
         status: u16,
         /// We had credentials to offer.
@@ -249,7 +264,8 @@ impl Diagnosis {
             Diagnosis::NoCommonCodec { .. } => "no_common_codec",
             Diagnosis::OnlyEncrypted => "only_encrypted",
             Diagnosis::BadDescription { .. } => "bad_description",
-            Diagnosis::UnsupportedExtension { .. } => "unsupported_extension",
+            Diagnosis::BadRequest { .. } => "bad_request",
+            Diagnosis::UnsupportedExtension => "unsupported_extension",
             Diagnosis::Full { .. } => "full",
             Diagnosis::TrunkFull { .. } => "trunk_full",
             Diagnosis::NoPort => "no_port",
@@ -276,6 +292,7 @@ impl Diagnosis {
             Diagnosis::Declined { .. } => "declined",
             Diagnosis::NotAnswered { .. } => "not_answered",
             Diagnosis::PeerForbids { .. } => "peer_forbids",
+            Diagnosis::RegistrationRefused { .. } => "registration_refused",
             Diagnosis::PeerNoCodec { .. } => "peer_no_codec",
             Diagnosis::PeerFailed { .. } => "peer_failed",
             Diagnosis::PeerRefused { .. } => "peer_refused",
@@ -302,12 +319,14 @@ impl Diagnosis {
             | D::TooLong { .. }
             | D::SetupTimeout
             | D::OnlyEncrypted
+            | D::RegistrationRefused { .. }
             | D::PeerForbids { .. } => Blame::Ours,
             D::UnknownNumber { .. }
             | D::NotAllowed { .. }
             | D::NoCommonCodec { .. }
             | D::BadDescription { .. }
-            | D::UnsupportedExtension { .. }
+            | D::UnsupportedExtension
+            | D::BadRequest { .. }
             | D::NoCredentials { .. }
             | D::WrongCredentials { .. }
             | D::NotRegistered { .. }
@@ -352,6 +371,19 @@ impl Diagnosis {
             500..=599 => Diagnosis::PeerFailed { callee, status, reason },
             _ => Diagnosis::PeerRefused { callee, status, reason },
         }
+    }
+
+    /// What a refusal means that the user agent gave by itself to an INVITE for this number.
+    pub(crate) fn of_own(status: u16, reason: &str, number: &str, source: SocketAddr) -> Option<Self> {
+        Some(match status {
+            // A challenge is no refusal yet; calls that end by 487, 491 or 481 have their own story.
+            ..400 | 401 | 407 | 481 | 487 | 491 => return None,
+            403 => Diagnosis::WrongCredentials { source, account: number.to_owned() },
+            404 => Diagnosis::UnknownNumber { number: number.to_owned() },
+            420 => Diagnosis::UnsupportedExtension,
+            482 | 483 => Diagnosis::Loop { number: number.to_owned() },
+            _ => Diagnosis::BadRequest { status, reason: reason.to_owned() },
+        })
     }
 
     /// What our refusal of a session description means.

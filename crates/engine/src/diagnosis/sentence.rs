@@ -38,10 +38,14 @@ impl fmt::Display for Diagnosis {
                 "The session description (SDP) that the PBX or telephone sent cannot be read ({detail}): look for a \
                  device in between that rewrites SDP, such as the SIP ALG of a router, and switch that off."
             ),
-            D::UnsupportedExtension { extensions } => write!(
+            D::UnsupportedExtension => f.write_str(
+                "The PBX requires a SIP extension that Passline does not have (see Require in its INVITE): set it from \
+                 required to supported there.",
+            ),
+            D::BadRequest { status, reason } => write!(
                 f,
-                "The PBX requires a SIP extension that Passline does not have ({extensions}): set it from required to \
-                 supported there."
+                "The INVITE of the PBX or telephone was at fault ({status} {reason}): correct or update that device, or \
+                 switch off the SIP ALG of a router in between."
             ),
             D::Full { limit } => write!(
                 f,
@@ -137,9 +141,9 @@ impl fmt::Display for Diagnosis {
                 "The {transport} path to {peer} broke or could not be made: check that the PBX listens there, and the \
                  firewall in between."
             ),
-            D::TlsFailed { peer } => write!(
+            D::TlsFailed { peer, detail } => write!(
                 f,
-                "TLS with {peer} could not be agreed on: check its certificate (name, expiry, authority) against what \
+                "TLS with {peer} could not be agreed on ({detail}): check its certificate (name, expiry, authority) against what \
                  the trunk trusts here."
             ),
             D::DnsFailed { uri, detail } => write!(
@@ -172,6 +176,20 @@ impl fmt::Display for Diagnosis {
                 f,
                 "The PBX does not take calls to {callee} from Passline without more ado ({status}): give the trunk \
                  credentials here, or allow Passline's address there."
+            ),
+            D::RegistrationRefused { registrar, status: 404, .. } => write!(
+                f,
+                "{registrar} does not know the address of record that Passline registers (404): correct it in the \
+                 trunk here, or create that user there."
+            ),
+            D::RegistrationRefused { registrar, status, credentials: true } => write!(
+                f,
+                "{registrar} refused Passline's registration ({status}): correct user and password of the trunk here."
+            ),
+            D::RegistrationRefused { registrar, status, credentials: false } => write!(
+                f,
+                "{registrar} wants user and password for Passline's registration ({status}) and the trunk has none: \
+                 add them here."
             ),
             D::PeerNoCodec { callee, status } => write!(
                 f,
@@ -239,7 +257,8 @@ mod tests {
             D::NoCommonCodec { detail: "offered G729".into() },
             D::OnlyEncrypted,
             D::BadDescription { detail: "no media line".into() },
-            D::UnsupportedExtension { extensions: "x".into() },
+            D::UnsupportedExtension,
+            D::BadRequest { status: 400, reason: "Bad Request".into() },
             D::Full { limit: 9 },
             D::TrunkFull { trunk: "a".into(), limit: 9 },
             D::NoPort,
@@ -260,7 +279,7 @@ mod tests {
             D::DialogLost,
             D::SessionExpired,
             D::TransportFailed { transport: "TCP", peer },
-            D::TlsFailed { peer },
+            D::TlsFailed { peer, detail: "unknown issuer".into() },
             D::DnsFailed { uri: "sip:a".into(), detail: "no record".into() },
             D::NoReply { peer },
             D::Busy { callee: text() },
@@ -269,6 +288,9 @@ mod tests {
             D::NotAnswered { callee: text() },
             D::PeerForbids { callee: text(), status: 403, credentials: true },
             D::PeerForbids { callee: text(), status: 403, credentials: false },
+            D::RegistrationRefused { registrar: text(), status: 403, credentials: true },
+            D::RegistrationRefused { registrar: text(), status: 401, credentials: false },
+            D::RegistrationRefused { registrar: text(), status: 404, credentials: false },
             D::PeerNoCodec { callee: text(), status: 488 },
             D::PeerFailed { callee: text(), status: 500, reason: "x".into() },
             D::PeerRefused { callee: text(), status: 402, reason: "x".into() },

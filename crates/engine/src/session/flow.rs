@@ -1,6 +1,6 @@
 //! Drives the flow of one call: keys and answers in, phrases and queries out.
 use super::{Dialog, Session, Side};
-use crate::core::Core;
+use crate::core::{Core, Notice};
 use crate::{ControlOutput, ShardCommand, TraceKind};
 use passline_flow::{Input, Output};
 use passline_identity::{Answer, Key, Query};
@@ -29,6 +29,10 @@ impl Session {
                 // Whoever steers the leg hears it; nobody said that it is public.
                 self.draft.digit(key, press.method, false);
                 return self.leg_digit(core, press);
+            }
+            Side::Bridged(_) => {
+                self.draft.digit(key, press.method, false);
+                return core.notice(self.handle, Notice::Digit(press));
             }
         };
         self.draft.digit(key, press.method, public);
@@ -84,7 +88,7 @@ impl Session {
     pub(super) fn drive_timer(&mut self, now: Instant, core: &mut Core) {
         let due = match &self.side {
             Side::Flow(side) => side.flow.as_ref().and_then(|flow| flow.deadline()),
-            Side::Leg(_) => None,
+            Side::Leg(_) | Side::Bridged(_) => None,
         };
         if due.is_some_and(|at| at <= now) {
             self.drive(now, core, Input::Timer);
@@ -111,7 +115,7 @@ impl Session {
     fn next_output(&mut self) -> Option<Output> {
         match &mut self.side {
             Side::Flow(side) => side.flow.as_mut()?.poll(),
-            Side::Leg(_) => None,
+            Side::Leg(_) | Side::Bridged(_) => None,
         }
     }
 
@@ -130,7 +134,7 @@ impl Session {
                 core.trace(now, Some(&self.call), || TraceKind::Query(query_name(&query)));
                 let caller = match &self.side {
                     Side::Flow(side) => side.caller.clone(),
-                    Side::Leg(_) => String::new(),
+                    Side::Leg(_) | Side::Bridged(_) => String::new(),
                 };
                 core.push(ControlOutput::Ask { call: self.call.clone(), caller, number, query });
             }
@@ -143,10 +147,14 @@ impl Session {
                 self.draft.step(&step);
                 core.trace(now, Some(&self.call), || TraceKind::Step(step));
             }
+            Output::Transfer { to } => core.notice(self.handle, Notice::Transfer { to }),
             // The keys are recorded as they come, so that a hang-up in mid-entry loses none.
             Output::PublicKeys(_) => {}
             Output::HangUp { outcome } => {
                 self.draft.outcome(outcome);
+                if outcome == "error" {
+                    self.draft.diagnose(crate::Diagnosis::FlowFailed);
+                }
                 self.draft.winding_up();
                 self.leave(now, core);
             }
@@ -214,6 +222,7 @@ impl Session {
             Err(_) => {
                 // The linter promised every clip; a call without words is worse than none.
                 self.draft.outcome("error");
+                self.draft.diagnose(crate::Diagnosis::FlowFailed);
                 self.hang_up(now, core, None);
                 inputs.clear();
             }
@@ -224,7 +233,7 @@ impl Session {
     fn stop_speaking(&mut self) -> bool {
         match &mut self.side {
             Side::Flow(side) => side.speaking.take().is_some(),
-            Side::Leg(_) => false,
+            Side::Leg(_) | Side::Bridged(_) => false,
         }
     }
 }

@@ -1,9 +1,11 @@
 //! A call that comes in: taken at once, spoken to when its ACK has come.
+use super::bridged::BridgedSide;
 use super::record::Draft;
-use super::{Dialog, FlowSide, Session, Side};
-use crate::core::Core;
+use super::{Dialog, FlowSide, Session, Side, Terms};
+use crate::bridge::BridgeId;
+use crate::core::{Core, Notice};
 use crate::session::media::Media;
-use crate::{ControlOutput, Direction};
+use crate::{ControlOutput, Diagnosis, Direction, Identity};
 use passline_flow::{CallContext, Flow, FlowId};
 use passline_identity::CallId;
 use passline_sip::{CallHandle, Command, EndCause, IncomingCall};
@@ -13,8 +15,28 @@ use std::time::Instant;
 /// Seconds after which a caller that found us full may try again.
 const RETRY_AFTER: u32 = 10;
 
+/// An INVITE with all that was found out about its sender.
+pub(crate) struct Arrival {
+    pub(crate) info: IncomingCall,
+    /// The number dialled, after the trunk's rules.
+    pub(crate) number: String,
+    pub(crate) identity: Identity,
+    pub(crate) diversions: Vec<String>,
+    pub(crate) trunk: Option<String>,
+    pub(crate) account: Option<String>,
+    pub(crate) terms: Terms,
+}
+
+/// What an incoming call is connected with.
+pub(crate) enum Target {
+    /// A flow.
+    Flow(FlowId),
+    /// Another call of ours.
+    Bridge(BridgeId),
+}
+
 /// Says no to an INVITE for which there is no session.
-pub(crate) fn refuse(now: Instant, core: &mut Core, call: CallHandle, status: u16) {
+pub(crate) fn reject(now: Instant, core: &mut Core, call: CallHandle, status: u16) {
     core.sip(
         now,
         Command::Reject { call, status, reason: None, retry_after: (status == 503).then_some(RETRY_AFTER) },
@@ -22,67 +44,67 @@ pub(crate) fn refuse(now: Instant, core: &mut Core, call: CallHandle, status: u1
 }
 
 impl Session {
-    /// Takes a call for a flow, or refuses it.
+    /// Takes a call, or says why not; then nothing has been answered yet.
     pub(crate) fn incoming(
         now: Instant,
         core: &mut Core,
         handle: CallHandle,
         call: CallId,
-        flow: FlowId,
-        info: IncomingCall,
-    ) -> Option<Session> {
+        arrival: &Arrival,
+        target: Target,
+        beside: Option<u16>,
+    ) -> Result<Session, (u16, Diagnosis)> {
+        let info = &arrival.info;
         let signalling = info.path.remote.ip();
-        let inband = core.config.inband;
-        let Some(mut media) = Media::new(now, core, handle, signalling, true, inband) else {
-            refuse(now, core, handle, 503);
-            return None;
+        let Some(mut media) = Media::new(now, core, handle, signalling, arrival.terms.clone(), beside) else {
+            return Err((503, Diagnosis::NoPort));
         };
         if let Some(offer) = &info.sdp
             && let Err(refusal) = media.answer(offer)
         {
             media.close(now, core);
-            core.sip(
-                now,
-                Command::Reject { call: handle, status: refusal.status, reason: None, retry_after: None },
-            );
-            return None;
+            return Err((refusal.status, Diagnosis::of_description(&refusal)));
         }
-        let context = CallContext {
-            call: call.clone(),
-            dialled: info.number.clone(),
-            languages: core.languages.clone(),
-        };
-        let rng = core.draw_rng();
-        let flow = Flow::new(Arc::clone(&core.program), flow, context, rng);
         core.push(ControlOutput::CallStarted {
             call: call.clone(),
-            from: info.from_user.clone(),
-            to: info.number.clone(),
+            from: arrival.identity.shown().to_owned(),
+            to: arrival.number.clone(),
         });
-        Some(Session {
+        let mut patience = core.config.setup_timeout;
+        let side = match target {
+            Target::Flow(flow) => {
+                Side::Flow(Box::new(FlowSide::new(core, call.clone(), &arrival.number, arrival.caller(), flow)))
+            }
+            Target::Bridge(bridge) => {
+                patience += core.config.ring_timeout;
+                Side::Bridged(BridgedSide { bridge, invite: None })
+            }
+        };
+        let mut draft = Draft::new(
+            now,
+            Direction::Incoming,
+            arrival.identity.shown().to_owned(),
+            arrival.number.clone(),
+            info.path.remote,
+            info.user_agent.clone(),
+        );
+        draft.identity = arrival.identity.clone();
+        draft.diversions = arrival.diversions.clone();
+        draft.trunk = arrival.trunk.clone();
+        draft.account = arrival.account.clone();
+        draft.via_hops = info.via_hops.saturating_sub(1);
+        Ok(Session {
             handle,
             call,
-            sip_call_id: info.call_id,
-            side: Side::Flow(Box::new(FlowSide {
-                flow: Some(flow),
-                started: false,
-                speaking: None,
-                spoke: false,
-                leave_at: None,
-                secret: true,
-                caller: info.from_user.clone(),
-            })),
+            sip_call_id: info.call_id.clone(),
+            side,
             dialog: Dialog::Fresh,
-            media: media.with_offer(info.sdp),
-            draft: Draft::new(
-                now,
-                Direction::Incoming,
-                info.from_user,
-                info.number,
-                info.path.remote,
-                info.user_agent,
-            ),
-            timer: Some(now + core.config.setup_timeout),
+            media: media.with_offer(info.sdp.clone()),
+            draft,
+            transport: info.path.transport,
+            listed: false,
+            credentials: false,
+            timer: Some(now + patience),
         })
     }
 
@@ -99,6 +121,9 @@ impl Session {
             },
         };
         self.dialog = Dialog::Pending;
+        if matches!(self.side, Side::Bridged(_)) {
+            self.timer = Some(now + core.config.setup_timeout);
+        }
         core.sip(now, Command::Accept { call: self.handle, sdp });
         // We listen from now on, but no packet leaves before the ACK: an INVITE's source may be forged.
         self.media.open(core, false, false);
@@ -129,16 +154,16 @@ impl Session {
                 }
                 return;
             }
-            Dialog::Pending if !self.is_leg() => {}
+            Dialog::Pending if !self.calls_out() => {}
             _ => return,
         }
         self.dialog = Dialog::Confirmed;
         self.draft.answered(now);
         self.timer = Some(now + core.config.max_call);
         if self.media.awaits_answer() {
-            let accepted = sdp.is_some_and(|sdp| self.media.accept(&sdp).is_ok());
-            if !accepted {
+            if let Err(detail) = self.accept_answer(sdp) {
                 self.draft.outcome("no_media");
+                self.draft.diagnose(Diagnosis::NoAnswer { detail });
                 return self.hang_up(now, core, Some("no usable answer in ACK"));
             }
             self.media.open(core, true, false);
@@ -146,6 +171,43 @@ impl Session {
             self.media.enable(core);
         }
         self.draft.codec = Some(self.media.codec().info().name);
-        self.start_flow(now, core);
+        match &self.side {
+            Side::Bridged(_) => core.notice(self.handle, Notice::Confirmed),
+            _ => self.start_flow(now, core),
+        }
+    }
+
+    /// Takes the answer to our offer, or says what is wrong with it.
+    pub(super) fn accept_answer(&mut self, sdp: Option<Vec<u8>>) -> Result<(), String> {
+        let sdp = sdp.ok_or_else(|| "it had none".to_owned())?;
+        self.media.accept(&sdp).map_err(|refusal| refusal.sentence.trim_end_matches('.').to_owned())
+    }
+}
+
+impl Arrival {
+    /// Who calls, for the identity side.
+    fn caller(&self) -> String {
+        match self.identity.number.is_empty() {
+            true => self.info.from_user.clone(),
+            false => self.identity.number.clone(),
+        }
+    }
+}
+
+impl FlowSide {
+    /// A flow that has not begun.
+    pub(super) fn new(core: &mut Core, call: CallId, dialled: &str, caller: String, flow: FlowId) -> FlowSide {
+        let context =
+            CallContext { call, dialled: dialled.to_owned(), languages: core.languages.clone() };
+        let rng = core.draw_rng();
+        FlowSide {
+            flow: Some(Flow::new(Arc::clone(&core.program), flow, context, rng)),
+            started: false,
+            speaking: None,
+            spoke: false,
+            leave_at: None,
+            secret: true,
+            caller,
+        }
     }
 }

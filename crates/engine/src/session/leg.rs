@@ -1,10 +1,10 @@
 //! A call that we place and somebody outside steers.
 use super::record::Draft;
-use super::{Dialog, LegSide, Session, Side};
-use crate::core::Core;
+use super::{Dialog, LegSide, Session, Side, Terms};
+use crate::core::{Core, Notice};
 use crate::session::media::Media;
-use crate::{Dial, Direction, LegCommand, LegEvent, ShardCommand, info};
-use passline_rtp::{Method, Press};
+use crate::{Diagnosis, Dial, Direction, LegCommand, LegEvent, ShardCommand, info};
+use passline_rtp::{Digit, Method, Press};
 use passline_sip::{CallHandle, Command, EndCause, Invite};
 use std::time::Instant;
 
@@ -13,7 +13,8 @@ impl Session {
     pub(crate) fn dial(now: Instant, core: &mut Core, handle: CallHandle, dial: Dial) -> Option<Session> {
         let leg = dial.leg;
         let signalling = dial.path.remote.ip();
-        let Some(media) = Media::new(now, core, handle, signalling, dial.events, dial.inband) else {
+        let terms = Terms { events: dial.events, inband: dial.inband, ..Terms::of(&core.config, None) };
+        let Some(media) = Media::new(now, core, handle, signalling, terms, None) else {
             let reason = "all RTP ports or stream slots are in use".to_owned();
             core.leg(leg, LegEvent::Refused { status: 0, reason });
             core.leg(leg, LegEvent::Ended(EndCause::Refused));
@@ -35,6 +36,9 @@ impl Session {
                 dial.path.remote,
                 None,
             ),
+            transport: dial.path.transport,
+            listed: false,
+            credentials: false,
             side: Side::Leg(LegSide { leg, uri: dial.uri, from: dial.from, path: dial.path, tap: dial.tap }),
             timer: Some(now + core.config.setup_timeout),
         })
@@ -44,54 +48,89 @@ impl Session {
     pub(crate) fn leg_id(&self) -> Option<crate::LegId> {
         match &self.side {
             Side::Leg(side) => Some(side.leg),
-            Side::Flow(_) => None,
+            Side::Flow(_) | Side::Bridged(_) => None,
         }
     }
 
     /// The sockets stand: INVITE.
     pub(super) fn invite(&mut self, now: Instant, core: &mut Core) {
-        let Side::Leg(side) = &self.side else { return };
         if self.dialog != Dialog::Fresh {
             return;
         }
+        let invite = match &mut self.side {
+            Side::Leg(side) => {
+                let (to, from, path) = (side.uri.clone(), side.from.clone(), side.path);
+                let sdp = self.media.offer();
+                Box::new(Invite::new(self.handle, to, from, path, sdp))
+            }
+            Side::Bridged(side) => {
+                let Some(placing) = side.invite.take() else { return };
+                let mut invite = placing.invite;
+                invite.call = self.handle;
+                if !placing.delayed_offer {
+                    invite.sdp = self.media.offer();
+                }
+                invite
+            }
+            Side::Flow(_) => return,
+        };
         self.dialog = Dialog::Pending;
-        let (to, from, path) = (side.uri.clone(), side.from.clone(), side.path);
-        let sdp = self.media.offer();
-        core.sip(now, Command::Invite(Box::new(Invite::new(self.handle, to, from, path, sdp))));
+        core.sip(now, Command::Invite(invite));
+        self.sip_call_id = core.sip.call_id(self.handle).unwrap_or_default().to_owned();
     }
 
-    pub(super) fn ringing(&mut self, core: &mut Core) {
-        if let Side::Leg(side) = &self.side {
-            core.leg(side.leg, LegEvent::Ringing);
+    pub(super) fn ringing(&mut self, core: &mut Core, sdp: Option<Vec<u8>>) {
+        self.media.keep_early(sdp);
+        match &self.side {
+            Side::Leg(side) => core.leg(side.leg, LegEvent::Ringing),
+            Side::Bridged(_) => core.notice(self.handle, Notice::Ringing),
+            Side::Flow(_) => {}
         }
     }
 
     /// Our INVITE was answered; ACK has gone.
     pub(super) fn answered(&mut self, now: Instant, core: &mut Core, sdp: Option<Vec<u8>>) {
-        let Side::Leg(side) = &self.side else { return };
-        if self.dialog != Dialog::Pending {
+        if self.dialog != Dialog::Pending || matches!(self.side, Side::Flow(_)) {
             return;
         }
-        let (leg, tap) = (side.leg, side.tap);
+        let tap = matches!(&self.side, Side::Leg(side) if side.tap);
         self.dialog = Dialog::Confirmed;
         self.draft.answered(now);
         self.timer = Some(now + core.config.max_call);
-        let accepted = sdp.is_some_and(|sdp| self.media.accept(&sdp).is_ok());
-        if !accepted {
+        let early = self.media.take_early();
+        let agreed = match self.media.awaits_answer() {
+            true => self.accept_answer(sdp.or(early)),
+            false => self.answer_offer(now, core, sdp),
+        };
+        if let Err(detail) = agreed {
             self.draft.outcome("no_media");
+            self.draft.diagnose(Diagnosis::NoAnswer { detail });
             return self.hang_up(now, core, Some("no usable answer"));
         }
         self.media.open(core, true, tap);
         let codec = self.media.codec().info().name;
         self.draft.codec = Some(codec);
         let events = self.media.events();
-        core.leg(leg, LegEvent::Answered { codec, events });
+        match &self.side {
+            Side::Leg(side) => core.leg(side.leg, LegEvent::Answered { codec, events }),
+            _ => core.notice(self.handle, Notice::Answered),
+        }
+    }
+
+    /// Our INVITE brought no offer: the 200 does, and the ACK answers it.
+    fn answer_offer(&mut self, now: Instant, core: &mut Core, offer: Option<Vec<u8>>) -> Result<(), String> {
+        let offer = offer.ok_or_else(|| "it had none".to_owned())?;
+        let sdp = self.media.answer(&offer).map_err(|refusal| refusal.sentence)?;
+        core.sip(now, Command::Acknowledge { call: self.handle, sdp });
+        Ok(())
     }
 
     pub(super) fn refused(&mut self, core: &mut Core, status: u16, reason: String) {
         self.draft.outcome("refused");
-        if let Side::Leg(side) = &self.side {
-            core.leg(side.leg, LegEvent::Refused { status, reason });
+        match &self.side {
+            Side::Leg(side) => core.leg(side.leg, LegEvent::Refused { status, reason }),
+            Side::Bridged(_) => core.notice(self.handle, Notice::Refused { status }),
+            Side::Flow(_) => {}
         }
     }
 
@@ -99,34 +138,38 @@ impl Session {
     pub(crate) fn steer(&mut self, now: Instant, core: &mut Core, command: LegCommand) {
         match command {
             LegCommand::HangUp => self.hang_up(now, core, None),
-            LegCommand::Transfer { .. } => {}
+            LegCommand::Transfer { to } => {
+                if self.dialog == Dialog::Confirmed {
+                    core.sip(now, Command::Refer { call: self.handle, to, replaces: None });
+                }
+            }
             LegCommand::Play(script) => {
                 if self.media.is_live() {
                     self.media.shard(core, |stream| ShardCommand::Play { stream, number: 0, script });
                 }
             }
-            LegCommand::Press { digit, duration_ms, method: Method::Info } => {
-                if self.dialog == Dialog::Confirmed {
-                    core.sip(
-                        now,
-                        Command::SendInfo {
-                            call: self.handle,
-                            content_type: info::DTMF_RELAY.to_owned(),
-                            body: info::body(digit, duration_ms),
-                        },
-                    );
-                }
-            }
             LegCommand::Press { digit, duration_ms, method } => {
-                if self.media.is_live() {
-                    self.media.shard(core, |stream| ShardCommand::Press {
-                        stream,
-                        digit,
-                        duration_ms,
-                        method,
-                    });
-                }
+                self.press(now, core, digit, duration_ms, method);
             }
+        }
+    }
+
+    /// Presses a key.
+    pub(super) fn press(
+        &mut self,
+        now: Instant,
+        core: &mut Core,
+        digit: Digit,
+        duration_ms: u16,
+        method: Method,
+    ) {
+        if method != Method::Info {
+            if self.media.is_live() {
+                self.media.shard(core, |stream| ShardCommand::Press { stream, digit, duration_ms, method });
+            }
+        } else if self.dialog == Dialog::Confirmed {
+            let (content_type, body) = (info::DTMF_RELAY.to_owned(), info::body(digit, duration_ms));
+            core.sip(now, Command::SendInfo { call: self.handle, content_type, body });
         }
     }
 

@@ -1,13 +1,14 @@
 //! Ports, session descriptions and the stream of one call.
+use super::terms::Terms;
 use super::{Dialog, Session, Side};
-use crate::core::Core;
-use crate::{ControlOutput, OpenStream, ShardCommand, StreamId, info};
+use crate::core::{Core, Notice};
+use crate::{ControlOutput, Diagnosis, OpenStream, ShardCommand, StreamId, info};
 use passline_rtp::codec::Codec;
-use passline_rtp::{DigitConfig, StreamConfig};
+use passline_rtp::{DigitConfig, Method, StreamConfig};
 use passline_sdp::{Agreement, Capabilities};
 use passline_sip::Command;
 use rand_core::Rng;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// Ports tried before a call is given up.
@@ -39,9 +40,11 @@ pub(crate) struct Media {
     agreement: Option<Agreement>,
     codec: Codec,
     signalling: IpAddr,
-    inband: bool,
+    terms: Terms,
     /// Our offer is out (delayed offer, or a re-INVITE without one): the ACK brings the answer.
     offered: bool,
+    /// A description that came before the answer, which then need not repeat it.
+    early: Option<Vec<u8>>,
     /// The INVITE's offer, until the 200 goes.
     offer: Option<Vec<u8>>,
     /// Start of the running second and INFO digits in it.
@@ -55,10 +58,10 @@ impl Media {
         core: &mut Core,
         owner: passline_sip::CallHandle,
         signalling: IpAddr,
-        events: bool,
-        inband: bool,
+        terms: Terms,
+        beside: Option<u16>,
     ) -> Option<Media> {
-        let stream = core.slots.take(owner)?;
+        let stream = core.slots.take(owner, beside)?;
         let Some(port) = core.ports.take(now) else {
             core.slots.give_back(stream);
             return None;
@@ -67,8 +70,8 @@ impl Media {
         // 62 bits: some peers read the origin line's numbers as signed.
         let session_id = core.rng.next_u64() >> 2;
         let mut caps = Capabilities::new(core.config.media_address, port, session_id);
-        caps.codecs = core.config.codecs.iter().map(|codec| sdp_codec(*codec)).collect();
-        caps.events = events;
+        caps.codecs = terms.codecs.iter().map(|codec| sdp_codec(*codec)).collect();
+        caps.events = terms.events;
         Some(Media {
             stream,
             port,
@@ -78,7 +81,8 @@ impl Media {
             agreement: None,
             codec: Codec::default(),
             signalling,
-            inband,
+            terms,
+            early: None,
             offered: false,
             offer: None,
             info_window: None,
@@ -140,6 +144,7 @@ impl Media {
     /// Answers an offer without opening anything.
     pub(super) fn answer(&mut self, offer: &[u8]) -> Result<Vec<u8>, passline_sdp::Refusal> {
         let (answer, agreement) = passline_sdp::answer(offer, &self.caps)?;
+        self.early = None;
         self.agreement = Some(agreement);
         Ok(answer)
     }
@@ -176,8 +181,8 @@ impl Media {
             ptime_ms: agreement.ptime,
             digits: DigitConfig {
                 events: agreement.event_receive_type.or(agreement.event_payload_type).is_some(),
-                inband: self.inband,
-                info: true,
+                inband: self.terms.inband,
+                info: self.terms.info,
             },
             ssrc: core.rng.next_u32(),
             first_sequence: (core.rng.next_u32() >> 16) as u16,
@@ -190,7 +195,7 @@ impl Media {
             remote_rtp: agreement.remote_rtp,
             remote_rtcp: agreement.remote_rtcp,
             rtcp_mux: agreement.rtcp_mux,
-            signalling: self.signalling,
+            signalling: self.believed(&agreement),
             send: send && !agreement.on_hold(),
             expect: agreement.direction.receives(),
             media_timeout: core.config.media_timeout,
@@ -213,7 +218,8 @@ impl Media {
         let Some(agreement) = self.agreement.clone().filter(|_| self.is_live()) else {
             return;
         };
-        let (codec, signalling) = (self.codec, self.signalling);
+        self.codec = Codec::from_name(&agreement.codec).unwrap_or_default();
+        let (codec, signalling) = (self.codec, self.believed(&agreement));
         self.shard(core, |stream| ShardCommand::Retarget {
             stream,
             remote_rtp: agreement.remote_rtp,
@@ -228,12 +234,41 @@ impl Media {
         });
     }
 
-    /// What a re-INVITE may change: all but the codec, in which a prompt may be under way.
-    fn narrow(&mut self) {
-        self.caps.session_version += 1;
-        if self.is_live() {
-            self.caps.codecs = vec![sdp_codec(self.codec)];
+    /// The other source from which media is believed: the signalling's address, where the peer may be behind NAT.
+    fn believed(&self, agreement: &Agreement) -> IpAddr {
+        if self.terms.nat { self.signalling } else { agreement.remote_rtp.ip() }
+    }
+
+    /// How a press of ours goes to the peer.
+    pub(super) fn press_by(&self) -> Method {
+        self.terms.press_by(self.events())
+    }
+
+    /// What the peer said before its answer.
+    pub(super) fn keep_early(&mut self, sdp: Option<Vec<u8>>) {
+        if sdp.is_some() {
+            self.early = sdp;
         }
+    }
+
+    pub(super) fn take_early(&mut self) -> Option<Vec<u8>> {
+        self.early.take()
+    }
+
+    /// Our RTP port.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where the peer wants its audio; `None` if nothing usable was agreed on.
+    pub(super) fn remote(&self) -> Option<SocketAddr> {
+        let agreement = self.agreement.as_ref()?;
+        Some(agreement.remote_rtp).filter(|rtp| !rtp.ip().is_unspecified() && rtp.port() != 0)
+    }
+
+    /// Whether the peer is to send.
+    pub(super) fn expects(&self) -> bool {
+        self.agreement.as_ref().is_some_and(|agreement| agreement.direction.receives())
     }
 
     pub(super) fn shard(&self, core: &mut Core, command: impl FnOnce(StreamId) -> ShardCommand) {
@@ -293,9 +328,11 @@ impl Session {
         if !self.media.bound() {
             return;
         }
-        match self.side {
+        match &self.side {
             Side::Flow(_) => self.accept(now, core),
             Side::Leg(_) => self.invite(now, core),
+            Side::Bridged(side) if side.invite.is_some() => self.invite(now, core),
+            Side::Bridged(_) => core.notice(self.handle, Notice::Ready),
         }
     }
 
@@ -305,7 +342,8 @@ impl Session {
             return;
         }
         self.draft.outcome("no_port");
-        if self.is_leg() {
+        self.draft.diagnose(Diagnosis::NoPort);
+        if self.calls_out() {
             self.refused(core, 0, "no RTP port could be bound".to_owned());
             self.ended(now, core, passline_sip::EndCause::Refused);
         } else {
@@ -321,7 +359,7 @@ impl Session {
             return;
         }
         let before = self.media.caps.clone();
-        self.media.narrow();
+        self.media.caps.session_version += 1;
         let Some(offer) = sdp else {
             let sdp = self.media.offer();
             core.sip(now, Command::AcceptReinvite { call, sdp });
@@ -331,6 +369,7 @@ impl Session {
             Ok(sdp) => {
                 core.sip(now, Command::AcceptReinvite { call, sdp });
                 self.media.retarget(core);
+                self.draft.codec = Some(self.media.codec().info().name);
             }
             Err(refusal) => {
                 self.media.caps = before;
@@ -343,7 +382,10 @@ impl Session {
     pub(super) fn reanswered(&mut self, core: &mut Core, sdp: &[u8]) {
         let before = self.media.agreement.clone();
         match self.media.accept(sdp) {
-            Ok(()) => self.media.retarget(core),
+            Ok(()) => {
+                self.media.retarget(core);
+                self.draft.codec = Some(self.media.codec().info().name);
+            }
             // The session goes on as it was; to end it for a bad answer would help nobody.
             Err(_) => self.media.agreement = before,
         }
@@ -354,7 +396,7 @@ impl Session {
         let Some((digit, duration_ms)) = info::parse(content_type, body) else {
             return;
         };
-        if self.media.is_live() && self.media.admit_info(now) {
+        if self.media.terms.info && self.media.is_live() && self.media.admit_info(now) {
             self.media.shard(core, |stream| ShardCommand::Info { stream, at: now, digit, duration_ms });
         }
     }

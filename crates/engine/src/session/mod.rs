@@ -1,15 +1,19 @@
 //! One call: the only place that knows a dialog and a stream. Holds ids, not references.
 
+mod bridged;
 mod flow;
 mod incoming;
 mod leg;
 mod media;
 mod record;
+mod terms;
 
-pub(crate) use incoming::refuse;
+pub(crate) use bridged::{BridgedSide, Placing};
+pub(crate) use incoming::{Arrival, Target, reject};
+pub(crate) use terms::Terms;
 
 use crate::core::Core;
-use crate::{Direction, LegId, MediaEvent};
+use crate::{Diagnosis, Direction, LegId, MediaEvent};
 use media::Media;
 use passline_flow::Flow;
 use passline_identity::{Answer, CallId};
@@ -38,6 +42,8 @@ pub(crate) enum Side {
     Flow(Box<FlowSide>),
     /// Somebody outside.
     Leg(LegSide),
+    /// The other half of a call put through.
+    Bridged(BridgedSide),
 }
 
 pub(crate) struct FlowSide {
@@ -72,6 +78,11 @@ pub(crate) struct Session {
     dialog: Dialog,
     media: Media,
     draft: Draft,
+    transport: passline_sip::Transport,
+    /// Its Call-ID is known to the ladder.
+    pub(crate) listed: bool,
+    /// We have credentials for this peer's challenges.
+    credentials: bool,
     /// When the session itself must act: set-up, longest call, or end of wind-up.
     timer: Option<Instant>,
 }
@@ -81,7 +92,7 @@ impl Session {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let (flow, leave) = match &self.side {
             Side::Flow(side) => (side.flow.as_ref().and_then(Flow::deadline), side.leave_at),
-            Side::Leg(_) => (None, None),
+            Side::Leg(_) | Side::Bridged(_) => (None, None),
         };
         [self.timer, flow, leave].into_iter().flatten().min()
     }
@@ -90,7 +101,7 @@ impl Session {
     pub(crate) fn is_over(&self) -> bool {
         let flow_over = match &self.side {
             Side::Flow(side) => side.flow.is_none(),
-            Side::Leg(_) => true,
+            Side::Leg(_) | Side::Bridged(_) => true,
         };
         self.dialog == Dialog::Over && self.media.is_closed() && flow_over
     }
@@ -101,8 +112,12 @@ impl Session {
             Event::Confirmed { sdp, .. } => self.confirmed(now, core, sdp),
             Event::Reoffered { sdp, .. } => self.reoffered(now, core, sdp),
             Event::Info { content_type, body, .. } => self.info(now, core, &content_type, &body),
+            Event::Reanswered { .. } => {}
+            Event::Referred { to, replaces, .. } => self.referred(now, core, to, replaces),
+            Event::ReferProgress { status, done, .. } => self.refer_progress(core, status, done),
             Event::Cancelled { .. } => {
                 self.draft.outcome("cancelled");
+                self.draft.cancelled(now);
                 self.left(now, core);
             }
             Event::Bye { .. } => {
@@ -112,17 +127,15 @@ impl Session {
                 });
                 self.left(now, core);
             }
-            Event::Ringing { .. } => self.ringing(core),
+            Event::Ringing { sdp, .. } => self.ringing(core, sdp),
             Event::Answered { sdp, .. } => self.answered(now, core, sdp),
-            Event::Refused { status, reason, .. } => self.refused(core, status, reason),
-            Event::Ended { cause, .. } => self.ended(now, core, cause),
-            Event::Referred { call, .. } => {
-                core.sip(now, passline_sip::Command::RejectRefer { call, status: 403 });
+            Event::Refused { status, reason, .. } => {
+                self.diagnose_refusal(status, &reason);
+                self.refused(core, status, reason);
             }
-            Event::Incoming { .. }
-            | Event::Reanswered { .. }
-            | Event::EarlyAnswer { .. }
-            | Event::ReferProgress { .. } => {}
+            Event::Ended { cause, .. } => self.ended(now, core, cause),
+            Event::EarlyAnswer { .. } => {}
+            Event::Incoming { .. } => {}
             // These are of no call.
             Event::Bound { .. }
             | Event::Unbound { .. }
@@ -142,10 +155,11 @@ impl Session {
             MediaEvent::Silent { .. } if self.dialog != Dialog::Confirmed => {}
             MediaEvent::Silent { .. } => {
                 self.draft.outcome("media_timeout");
+                self.draft.silent(core.config.media_timeout);
                 self.hang_up(now, core, Some("no media"));
             }
-            MediaEvent::Closed { statistics, foreign, .. } => {
-                self.draft.media(*statistics, foreign);
+            MediaEvent::Closed { statistics, foreign, foreign_source, .. } => {
+                self.draft.media(*statistics, foreign, foreign_source);
                 self.media.closed(now, core);
             }
         }
@@ -165,10 +179,15 @@ impl Session {
                 Dialog::Over | Dialog::Leaving => self.abandon_flow(now, core),
                 Dialog::Fresh | Dialog::Pending => {
                     self.draft.outcome("setup_timeout");
+                    self.draft.diagnose(match self.calls_out() {
+                        true => Diagnosis::NotAnswered { callee: self.draft.to.clone() },
+                        false => Diagnosis::SetupTimeout,
+                    });
                     self.hang_up(now, core, None);
                 }
                 Dialog::Confirmed => {
                     self.draft.outcome("too_long");
+                    self.draft.diagnose(Diagnosis::TooLong { limit: core.config.max_call });
                     self.hang_up(now, core, Some("longest call reached"));
                 }
             }
@@ -181,7 +200,7 @@ impl Session {
     pub(crate) fn hang_up(&mut self, now: Instant, core: &mut Core, reason: Option<&str>) {
         match self.dialog {
             Dialog::Leaving | Dialog::Over => return,
-            Dialog::Fresh if self.is_leg() => {
+            Dialog::Fresh if self.calls_out() => {
                 // No INVITE has left: the user agent does not know the call.
                 self.ended(now, core, passline_sip::EndCause::LocalHangUp);
                 return;
@@ -198,6 +217,7 @@ impl Session {
         if self.dialog != Dialog::Over {
             self.dialog = Dialog::Leaving;
         }
+        self.tell_left(core);
         self.draft.end(now);
         self.media.close(now, core);
         self.wind_up(now, core);
@@ -208,7 +228,7 @@ impl Session {
         if self.dialog == Dialog::Over {
             return;
         }
-        self.draft.cause(cause);
+        self.draft.cause(cause, self.transport);
         self.left(now, core);
         self.dialog = Dialog::Over;
         if let Side::Leg(side) = &self.side {
@@ -216,8 +236,9 @@ impl Session {
         }
     }
 
-    fn is_leg(&self) -> bool {
-        matches!(self.side, Side::Leg(_))
+    /// Whether we placed this call.
+    fn calls_out(&self) -> bool {
+        self.draft.direction == Direction::Outgoing
     }
 }
 

@@ -3,12 +3,16 @@ use super::Session;
 use crate::{CallRecord, Diagnosis, Direction, Identity, LadderLine, LiveCall};
 use passline_identity::CallId;
 use passline_rtp::{Method, Statistics};
-use passline_sip::EndCause;
+use passline_sip::{EndCause, Transport};
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Steps kept.
 const STEPS: usize = 64;
+/// SIP messages kept.
+const LADDER: usize = 64;
+/// A call must have lasted so long before something can be said of its media.
+const JUDGED_AFTER: Duration = Duration::from_secs(3);
 /// Public digits kept.
 const DIGITS: usize = 1024;
 
@@ -18,8 +22,8 @@ pub(crate) struct Draft {
     answered: Option<Instant>,
     end: Option<Instant>,
     from: String,
-    to: String,
-    peer: SocketAddr,
+    pub(super) to: String,
+    pub(super) peer: SocketAddr,
     user_agent: Option<String>,
     pub(super) codec: Option<&'static str>,
     dtmf: Option<Method>,
@@ -38,8 +42,11 @@ pub(crate) struct Draft {
     pub(super) diversions: Vec<String>,
     pub(super) via_hops: u8,
     pub(super) bridged: Option<CallId>,
-    diagnosis: Option<Diagnosis>,
+    pub(super) diagnosis: Option<Diagnosis>,
     ladder: Vec<LadderLine>,
+    silent_for: Option<Duration>,
+    foreign_source: Option<SocketAddr>,
+    told_left: bool,
 }
 
 impl Draft {
@@ -78,6 +85,9 @@ impl Draft {
             bridged: None,
             diagnosis: None,
             ladder: Vec::new(),
+            silent_for: None,
+            foreign_source: None,
+            told_left: false,
         }
     }
 
@@ -102,7 +112,49 @@ impl Draft {
         self.outcome.get_or_insert(outcome);
     }
 
-    pub(super) fn cause(&mut self, cause: EndCause) {
+    /// The first diagnosis stands, too.
+    pub(super) fn diagnose(&mut self, diagnosis: Diagnosis) {
+        self.diagnosis.get_or_insert(diagnosis);
+    }
+
+    /// The caller hung up while it rang.
+    pub(super) fn cancelled(&mut self, now: Instant) {
+        self.diagnose(Diagnosis::Cancelled { after: now.saturating_duration_since(self.start) });
+    }
+
+    /// Nothing came for so long.
+    pub(super) fn silent(&mut self, after: Duration) {
+        self.silent_for = Some(after);
+    }
+
+    /// Whether the end was told before; it is from now on.
+    pub(super) fn told_left(&mut self) -> bool {
+        std::mem::replace(&mut self.told_left, true)
+    }
+
+    /// A SIP message of this call.
+    pub(super) fn ladder(&mut self, line: LadderLine) {
+        if self.ladder.len() < LADDER {
+            self.ladder.push(line);
+        }
+    }
+
+    /// Whether the peer ever said anything in SIP.
+    pub(super) fn heard_sip(&self) -> bool {
+        self.ladder.iter().any(|line| line.direction == passline_sip::Direction::In)
+    }
+
+    pub(super) fn cause(&mut self, cause: EndCause, transport: Transport) {
+        let peer = self.peer;
+        match cause {
+            EndCause::NoAck => self.diagnose(Diagnosis::NoAck { peer }),
+            EndCause::Lost => self.diagnose(Diagnosis::DialogLost),
+            EndCause::Expired => self.diagnose(Diagnosis::SessionExpired),
+            EndCause::TransportFailed => {
+                self.diagnose(Diagnosis::TransportFailed { transport: transport.token(), peer });
+            }
+            _ => {}
+        }
         self.outcome(match cause {
             EndCause::LocalHangUp => "hung_up",
             EndCause::RemoteBye => "caller_left",
@@ -134,13 +186,61 @@ impl Draft {
         }
     }
 
-    pub(super) fn media(&mut self, statistics: Statistics, foreign: u64) {
+    pub(super) fn media(&mut self, statistics: Statistics, foreign: u64, source: Option<SocketAddr>) {
         self.statistics = Some(statistics);
         self.foreign = foreign;
+        self.foreign_source = source;
     }
 }
 
 impl Session {
+    /// A SIP message of this call.
+    pub(crate) fn ladder(&mut self, line: LadderLine) {
+        self.draft.ladder(line);
+    }
+
+    /// Our INVITE was refused, or nothing heard it.
+    pub(super) fn diagnose_refusal(&mut self, status: u16, reason: &str) {
+        let (draft, transport) = (&mut self.draft, self.transport);
+        let peer = draft.peer;
+        let diagnosis = match status {
+            _ if draft.heard_sip() => {
+                Diagnosis::of_refusal(status, reason, &draft.to, peer, self.credentials)
+            }
+            503 if transport == Transport::Tls => {
+                Diagnosis::TlsFailed { peer, detail: reason.trim_end_matches('.').to_owned() }
+            }
+            503 => Diagnosis::TransportFailed { transport: transport.token(), peer },
+            _ => Diagnosis::NoReply { peer },
+        };
+        draft.diagnose(diagnosis);
+    }
+
+    /// What the counters of the stream say of a call that stood.
+    fn diagnose_media(&self) -> Option<Diagnosis> {
+        let draft = &self.draft;
+        let (answered, end) = (draft.answered?, draft.end?);
+        let seen = draft.statistics.as_ref()?;
+        if seen.received > 0 {
+            if let Some(after) = draft.silent_for {
+                return Some(Diagnosis::MediaStopped { after });
+            }
+            let waited = matches!(draft.outcome, Some("no_input")) && draft.digit_count == 0;
+            return waited.then(|| Diagnosis::NoDigits { events: self.media.events() });
+        }
+        if end.saturating_duration_since(answered) < JUDGED_AFTER || !self.media.expects() {
+            return None;
+        }
+        let remote = self.media.remote();
+        Some(match (remote, draft.foreign_source) {
+            (Some(announced), Some(heard)) => Diagnosis::WrongSource { announced, heard },
+            (Some(peer), None) if seen.sent > 0 => {
+                Diagnosis::OneWayAudio { port: self.media.port(), peer }
+            }
+            (peer, _) => Diagnosis::NoMedia { peer },
+        })
+    }
+
     /// The call as it stands.
     pub(crate) fn live(&self) -> LiveCall {
         let draft = &self.draft;
@@ -162,7 +262,10 @@ impl Session {
     }
 
     /// The finished record.
-    pub(crate) fn into_record(self, now: Instant) -> CallRecord {
+    pub(crate) fn into_record(mut self, now: Instant) -> CallRecord {
+        if let Some(diagnosis) = self.diagnose_media() {
+            self.draft.diagnose(diagnosis);
+        }
         let draft = self.draft;
         CallRecord {
             call: self.call,

@@ -1,6 +1,6 @@
 //! What the control side tells a shard, and what it hears back.
 use super::live::Live;
-use super::{FRAME, MediaShard, PHASES, PacketSink, live};
+use super::{FRAME, MediaShard, PHASES, PacketSink, live_of};
 use crate::StreamId;
 use passline_prompt::Script;
 use passline_rtp::codec::Codec;
@@ -107,6 +107,15 @@ pub enum ShardCommand {
         /// RFC 4733 or inband; INFO is not the shard's.
         method: Method,
     },
+    /// What is heard on this stream is said on another one of the same shard (or no longer).
+    Relay {
+        /// Which stream.
+        stream: StreamId,
+        /// Where its audio goes; `None`: nowhere.
+        to: Option<StreamId>,
+        /// Tones that were recognised as digits are left out: they go their own way.
+        mute_digits: bool,
+    },
     /// Say RTCP BYE, tell the counters, forget the stream.
     Close {
         /// Which stream.
@@ -151,6 +160,8 @@ pub enum MediaEvent {
         statistics: Box<Statistics>,
         /// Packets from elsewhere than the peer, dropped.
         foreign: u64,
+        /// Where the first of them came from.
+        foreign_source: Option<SocketAddr>,
     },
 }
 
@@ -200,12 +211,16 @@ impl MediaShard {
             ShardCommand::Press { stream, digit, duration_ms, method } => {
                 self.with(stream, |live| live.press(digit, duration_ms, method))
             }
+            ShardCommand::Relay { stream, to, mute_digits } => {
+                let to = to.filter(|to| to.shard == self.config.shard && *to != stream);
+                self.with(stream, |live| live.relay_to(to, mute_digits));
+            }
             ShardCommand::Close { stream } => self.close(now, stream, sink),
         }
     }
 
     fn with(&mut self, stream: StreamId, act: impl FnOnce(&mut Live)) {
-        if let Some(live) = live(&mut self.slots, stream) {
+        if let Some(live) = live_of(&mut self.slots, stream) {
             act(live);
         }
     }
@@ -229,18 +244,19 @@ impl MediaShard {
 
     fn close(&mut self, now: Instant, stream: StreamId, sink: &mut impl PacketSink) {
         let wall = self.ntp_at(now);
-        let Some(live) = live(&mut self.slots, stream) else {
+        let Some(live) = live_of(&mut self.slots, stream) else {
             return;
         };
         let phase = live.phase;
         // The digits of the last frames must not be lost to a BYE that overtook them.
-        let (statistics, foreign) = live.close(stream, now, wall, &mut self.out[..], sink);
+        let (statistics, foreign, foreign_source) = live.close(stream, now, wall, &mut self.out[..], sink);
         self.slots[stream.slot as usize].live = None;
         let list = &mut self.phases[phase];
         if let Some(at) = list.iter().position(|other| *other == stream) {
             list.swap_remove(at);
         }
-        self.events.push_back(MediaEvent::Closed { stream, statistics: Box::new(statistics), foreign });
+        let statistics = Box::new(statistics);
+        self.events.push_back(MediaEvent::Closed { stream, statistics, foreign, foreign_source });
     }
 
     /// Longest time from a packet's arrival to the frame that plays it out at the earliest.

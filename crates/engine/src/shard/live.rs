@@ -1,6 +1,6 @@
 //! One stream of a shard: sockets' rules, player and media joined.
 use super::lock::SourceLock;
-use super::{MediaEvent, OpenStream, PacketSink, Received};
+use super::{SAMPLES, MediaEvent, OpenStream, PacketSink, Received};
 use crate::StreamId;
 use passline_prompt::{Player, Script};
 use passline_rtp::codec::Codec;
@@ -10,7 +10,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// Octets of one frame of a codec with one octet per sample at 8 kHz.
-const FRAME_OCTETS: usize = 160;
+const FRAME_OCTETS: usize = SAMPLES;
+/// Frames for which a relayed tone is still left out after its end was recognised: the playout lags behind.
+const MUTE_AFTER: u8 = 6;
 
 pub(super) struct Live {
     stream: Stream,
@@ -30,7 +32,25 @@ pub(super) struct Live {
     silence_told: bool,
     finished: bool,
     foreign: u64,
+    foreign_source: Option<SocketAddr>,
+    codec: Codec,
+    relay: Relay,
     pub(super) phase: usize,
+}
+
+/// What a bridged stream hears and says.
+struct Relay {
+    to: Option<StreamId>,
+    mute_digits: bool,
+    /// A tone is being heard that was recognised as a digit.
+    pressed: bool,
+    /// Frames still to be left out.
+    mute: u8,
+    /// The frame just played out.
+    heard: [i16; SAMPLES],
+    /// The frame to be said next, in our codec.
+    say: [u8; FRAME_OCTETS],
+    has: bool,
 }
 
 impl Live {
@@ -50,6 +70,17 @@ impl Live {
             silence_told: false,
             finished: false,
             foreign: 0,
+            foreign_source: None,
+            codec: open.config.codec,
+            relay: Relay {
+                to: None,
+                mute_digits: false,
+                pressed: false,
+                mute: 0,
+                heard: [0; SAMPLES],
+                say: [0; FRAME_OCTETS],
+                has: false,
+            },
             phase,
             stream: Stream::new(now, open.config),
         }
@@ -58,6 +89,7 @@ impl Live {
     pub(super) fn receive_rtp(&mut self, at: Instant, from: SocketAddr, packet: &[u8]) -> Received {
         if !self.lock.admits(at, from) {
             self.foreign += 1;
+            self.foreign_source.get_or_insert(from);
             return Received::Foreign;
         }
         if self.rtcp_mux && passline_rtp::is_rtcp(packet) {
@@ -115,9 +147,14 @@ impl Live {
         events: &mut VecDeque<MediaEvent>,
         sink: &mut impl PacketSink,
     ) {
-        if self.tap {
+        if self.tap || self.relay.to.is_some() {
             let played = self.stream.playout(scheduled);
-            sink.heard(id, played.payload.unwrap_or(&[]), played.kind);
+            if self.tap {
+                sink.heard(id, played.payload.unwrap_or(&[]), played.kind);
+            }
+            let length = played.pcm.len().min(SAMPLES);
+            self.relay.heard[..length].copy_from_slice(&played.pcm[..length]);
+            self.relay.heard[length..].fill(0);
         } else {
             // Nobody listens to the audio but the digit path, which has its own order.
             self.stream.advance(scheduled);
@@ -125,8 +162,15 @@ impl Live {
         // A full queue must not grow in the tick: digits wait in the stream for the next one.
         while events.len() + 4 < events.capacity() {
             match self.stream.poll_digit() {
-                Some(DigitOutput::Press(press)) => events.push_back(MediaEvent::Digit { stream: id, press }),
-                Some(DigitOutput::End(end)) => events.push_back(MediaEvent::DigitEnd { stream: id, end }),
+                Some(DigitOutput::Press(press)) => {
+                    self.relay.pressed = true;
+                    events.push_back(MediaEvent::Digit { stream: id, press });
+                }
+                Some(DigitOutput::End(end)) => {
+                    self.relay.pressed = false;
+                    self.relay.mute = MUTE_AFTER;
+                    events.push_back(MediaEvent::DigitEnd { stream: id, end });
+                }
                 None => break,
             }
         }
@@ -173,6 +217,15 @@ impl Live {
             return;
         }
         let filled = self.player.fill(&mut payload);
+        if self.player.codec() != self.codec {
+            // A script from before the codec changed.
+            let mut pcm = [0i16; SAMPLES];
+            self.player.codec().decode(&payload, &mut pcm);
+            self.codec.encode(&pcm, &mut payload);
+        }
+        if !filled.playing && std::mem::take(&mut self.relay.has) {
+            payload = self.relay.say;
+        }
         let length = self.stream.send_audio(scheduled, &payload, out);
         if length > 0 {
             sink.rtp(id, to, &out[..length]);
@@ -211,6 +264,9 @@ impl Live {
     pub(super) fn play(&mut self, number: u32, script: Script) {
         self.finished = false;
         self.playing = Some(number);
+        if self.player.codec() != self.codec {
+            self.player = Player::new(self.codec);
+        }
         drop(self.player.play(script));
     }
 
@@ -272,6 +328,8 @@ impl Live {
         event_payload_type: Option<u8>,
         event_receive_type: Option<u8>,
     ) {
+        self.codec = codec;
+        self.relay.has = false;
         self.stream.renegotiate(codec, payload_type, event_payload_type, event_receive_type);
     }
 
@@ -283,13 +341,40 @@ impl Live {
         wall: u64,
         out: &mut [u8],
         sink: &mut impl PacketSink,
-    ) -> (Statistics, u64) {
+    ) -> (Statistics, u64, Option<SocketAddr>) {
         if self.may_send() {
             let length = self.stream.send_bye(now, wall, out);
             if length > 0 {
                 self.write_rtcp(id, &out[..length], sink);
             }
         }
-        (self.stream.statistics(), self.foreign)
+        (self.stream.statistics(), self.foreign, self.foreign_source)
+    }
+
+    /// Where what is heard here goes from now on.
+    pub(super) fn relay_to(&mut self, to: Option<StreamId>, mute_digits: bool) {
+        self.relay.to = to;
+        self.relay.mute_digits = mute_digits;
+        self.relay.has = false;
+    }
+
+    /// The frame just heard, if it goes to another stream.
+    pub(super) fn relayed(&mut self, pcm: &mut [i16; SAMPLES]) -> Option<StreamId> {
+        let to = self.relay.to?;
+        let mute = self.relay.mute_digits && (self.relay.pressed || self.relay.mute > 0);
+        if !self.relay.pressed {
+            self.relay.mute = self.relay.mute.saturating_sub(1);
+        }
+        match mute {
+            true => pcm.fill(0),
+            false => *pcm = self.relay.heard,
+        }
+        Some(to)
+    }
+
+    /// Takes the frame that is said next, in place of silence.
+    pub(super) fn say(&mut self, pcm: &[i16; SAMPLES]) {
+        self.codec.encode(pcm, &mut self.relay.say);
+        self.relay.has = true;
     }
 }

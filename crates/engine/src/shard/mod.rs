@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 pub(crate) const FRAME: Duration = Duration::from_millis(20);
 /// Phases of a frame.
 pub(crate) const PHASES: usize = 4;
+/// Samples of a frame at 8 kHz.
+pub(crate) const SAMPLES: usize = 160;
 /// One phase.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
 /// A frame that is later than this is not sent: a burst of old audio would help nobody.
@@ -89,6 +91,8 @@ pub struct MediaShard {
     /// Wall clock for RTCP: NTP time (32.32 fixed point) at an instant.
     wall: (Instant, u64),
     out: Box<[u8; PACKET]>,
+    /// One frame on its way from a stream to the one it is bridged with.
+    heard: [i16; SAMPLES],
 }
 
 impl MediaShard {
@@ -106,6 +110,7 @@ impl MediaShard {
             spent: Vec::with_capacity(capacity),
             wall: (now, 0),
             out: Box::new([0; PACKET]),
+            heard: [0; SAMPLES],
         }
     }
 
@@ -157,7 +162,7 @@ impl MediaShard {
         from: SocketAddr,
         packet: &[u8],
     ) -> Received {
-        match live(&mut self.slots, stream) {
+        match live_of(&mut self.slots, stream) {
             None => Received::Gone,
             Some(live) => match channel {
                 Channel::Rtp => live.receive_rtp(at, from, packet),
@@ -174,12 +179,18 @@ impl MediaShard {
         let wall = self.ntp_at(now);
         for index in 0..self.phases[self.phase].len() {
             let id = self.phases[self.phase][index];
-            let Some(live) = live(&mut self.slots, id) else {
+            let Some(live) = live_of(&mut self.slots, id) else {
                 continue;
             };
             live.frame(id, scheduled, late, wall, &mut self.out[..], &mut self.events, sink);
+            let relayed = live.relayed(&mut self.heard);
             if live.has_finished() && self.spent.len() < self.spent.capacity() {
                 self.spent.push(id.slot);
+            }
+            if let Some(to) = relayed
+                && let Some(other) = live_of(&mut self.slots, to)
+            {
+                other.say(&self.heard);
             }
         }
         self.phase = (self.phase + 1) % PHASES;
@@ -201,7 +212,7 @@ fn warm_up() {
     passline_rtp::detect_tones(&tone);
 }
 
-fn live(slots: &mut [Slot], stream: StreamId) -> Option<&mut Live> {
+fn live_of(slots: &mut [Slot], stream: StreamId) -> Option<&mut Live> {
     let slot = slots.get_mut(stream.slot as usize)?;
     if slot.generation != stream.generation {
         return None;

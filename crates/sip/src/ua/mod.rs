@@ -213,6 +213,13 @@ impl UserAgent {
         self.calls.len()
     }
 
+    /// Call-ID of a call, as soon as its INVITE came or went.
+    pub fn call_id(&self, call: CallHandle) -> Option<&str> {
+        let call = self.calls.get(&call)?;
+        let placed = || Some(call.placed.as_ref()?.request.call_id.as_str());
+        call.dialog.as_ref().map(|dialog| dialog.id.call_id.as_str()).or_else(placed)
+    }
+
     /// Number of transactions alive, of both sides.
     pub fn transactions(&self) -> usize {
         self.servers.len() + self.clients.len()

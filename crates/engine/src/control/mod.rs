@@ -1,6 +1,16 @@
 //! The control half of the engine: user agent, sessions, flows, ports.
+mod bridging;
+mod ladders;
+mod parties;
+mod refusals;
+mod routing;
+mod told;
+mod transfers;
+mod trunks;
+
+use crate::bridge::{Bridge, BridgeId};
 use crate::core::Core;
-use crate::session::{Session, refuse};
+use crate::session::Session;
 use crate::slots::Slots;
 use crate::{
     ControlInput, ControlOutput, Dial, EngineConfig, LegId, PortPool, Snapshot, StreamId, TraceKind,
@@ -8,7 +18,8 @@ use crate::{
 use passline_flow::Program;
 use passline_identity::CallId;
 use passline_prompt::Library;
-use passline_sip::{CallHandle, Direction, Event, IncomingCall, UserAgent};
+use ladders::Strays;
+use passline_sip::{CallHandle, Direction, Event, UserAgent};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -29,6 +40,19 @@ pub struct Control {
     names: BTreeMap<String, CallId>,
     draining: bool,
     drained_told: bool,
+    /// Sessions by SIP Call-ID, for the ladder.
+    by_call_id: BTreeMap<String, CallHandle>,
+    strays: Strays,
+    told: told::Told,
+    bridges: BTreeMap<BridgeId, Bridge>,
+    /// Which bridge a session is in.
+    members: BTreeMap<CallHandle, BridgeId>,
+    next_id: u64,
+    /// Look-ups under way.
+    lookups: BTreeMap<u64, trunks::Lookup>,
+    trunks: BTreeMap<String, trunks::TrunkRun>,
+    /// Flows' callers whom we asked to call somebody else: the number.
+    referring: BTreeMap<CallHandle, String>,
 }
 
 impl Control {
@@ -41,12 +65,12 @@ impl Control {
         ports: PortPool,
         mut rng: ChaCha20Rng,
     ) -> Self {
-        let _ = now;
-        config.sip.trace = config.trace;
+        // Ladders need them; `core.trace` looks whether anybody else does.
+        config.sip.trace = true;
         // Room for calls that are over but whose transactions are not, and for a refusal to be spoken.
         config.sip.max_calls = config.max_calls + config.max_calls / 4 + 64;
         let sip = UserAgent::new(config.sip.clone(), ChaCha20Rng::from_rng(&mut rng));
-        Control {
+        let mut control = Control {
             core: Core {
                 slots: Slots::new(config.shards, config.shard_capacity),
                 languages: languages(&library),
@@ -57,6 +81,7 @@ impl Control {
                 ports,
                 rng,
                 outputs: VecDeque::new(),
+                notices: VecDeque::new(),
             },
             sessions: BTreeMap::new(),
             deadlines: BTreeSet::new(),
@@ -66,7 +91,18 @@ impl Control {
             names: BTreeMap::new(),
             draining: false,
             drained_told: false,
-        }
+            by_call_id: BTreeMap::new(),
+            strays: Strays::default(),
+            told: told::Told::default(),
+            bridges: BTreeMap::new(),
+            members: BTreeMap::new(),
+            next_id: 1,
+            lookups: BTreeMap::new(),
+            trunks: BTreeMap::new(),
+            referring: BTreeMap::new(),
+        };
+        control.start_trunks(now);
+        control
     }
 
     /// Moves the machine; then drain [`poll`](Self::poll) and re-read [`deadline`](Self::deadline).
@@ -108,12 +144,17 @@ impl Control {
                 self.core.program = program;
                 self.core.library = library;
             }
-            ControlInput::Resolved { .. } => {}
-            ControlInput::Configure(config) => self.configure(*config),
+            ControlInput::Resolved { id, paths, reason } => self.resolved(now, id, paths, &reason),
+            ControlInput::Configure(config) => self.configure(now, *config),
             ControlInput::Timer => {}
         }
         self.run_timers(now);
-        self.drain_sip(now);
+        loop {
+            self.drain_sip(now);
+            let Some((from, notice)) = self.core.notices.pop_front() else { break };
+            self.notice(now, from, notice);
+        }
+        self.end_turn(now);
         if self.draining && !self.drained_told && self.sessions.is_empty() {
             self.drained_told = true;
             self.core.push(ControlOutput::Drained);
@@ -128,7 +169,11 @@ impl Control {
     /// When to call [`handle`](Self::handle) with [`ControlInput::Timer`] at the latest.
     pub fn deadline(&self) -> Option<Instant> {
         let session = self.deadlines.first().map(|(at, _)| *at);
-        [self.core.sip.deadline(), session].into_iter().flatten().min()
+        let bridge = self.bridges.values().filter_map(|bridge| bridge.until).min();
+        [self.core.sip.deadline(), session, bridge, self.told.deadline(), self.trunks_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Calls that are not over, in both directions.
@@ -143,14 +188,22 @@ impl Control {
 
     /// What is going on: calls, trunks, devices.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot { calls: self.sessions.values().map(Session::live).collect(), ..Snapshot::default() }
+        let mut calls: Vec<_> = self.sessions.values().map(Session::live).collect();
+        calls.sort_by_key(|call| call.start);
+        Snapshot { calls, trunks: self.trunk_status(), devices: self.device_status() }
     }
 
-    fn configure(&mut self, config: EngineConfig) {
+    fn configure(&mut self, now: Instant, config: EngineConfig) {
+        let accounts = config.sip.accounts.clone();
         let old = &mut self.core.config;
         let keep = std::mem::replace(old, config);
         (old.sip, old.shards, old.shard_capacity, old.trace) =
             (keep.sip, keep.shards, keep.shard_capacity, keep.trace);
+        if old.sip.accounts != accounts {
+            old.sip.accounts = accounts.clone();
+            self.core.sip.set_accounts(now, accounts);
+        }
+        self.start_trunks(now);
     }
 
     fn dial(&mut self, now: Instant, dial: Dial) {
@@ -168,26 +221,12 @@ impl Control {
         }
     }
 
-    fn incoming(&mut self, now: Instant, handle: CallHandle, info: IncomingCall) {
-        let full = self.sessions.len() >= self.core.config.max_calls;
-        if self.draining || full {
-            return refuse(now, &mut self.core, handle, 503);
-        }
-        let Some(flow) = self.core.program.entry(&info.number) else {
-            return refuse(now, &mut self.core, handle, 404);
-        };
-        let call = match self.names.get(&info.call_id) {
-            Some(call) if !self.calls.contains_key(call) => call.clone(),
-            _ => self.core.draw_call(),
-        };
-        if let Some(session) = Session::incoming(now, &mut self.core, handle, call, flow, info) {
-            self.insert(session);
-        }
-    }
-
     fn insert(&mut self, session: Session) {
         let handle = session.handle;
         self.calls.insert(session.call.clone(), handle);
+        if !session.sip_call_id.is_empty() {
+            self.by_call_id.insert(session.sip_call_id.clone(), handle);
+        }
         self.sessions.insert(handle, session);
         self.reschedule(handle);
     }
@@ -209,6 +248,11 @@ impl Control {
                 return;
             }
             self.name_calls(&batch);
+            for output in &batch {
+                if let passline_sip::Output::Trace(trace) = output {
+                    self.climb(now, trace);
+                }
+            }
             for output in batch {
                 match output {
                     passline_sip::Output::Event(event) => self.event(now, event),
@@ -221,13 +265,8 @@ impl Control {
 
     /// Names new calls before their INVITE is shown in the trace.
     fn name_calls(&mut self, batch: &[passline_sip::Output]) {
-        if !self.core.config.trace {
-            return;
-        }
         for output in batch {
             if let passline_sip::Output::Event(Event::Incoming { info, .. }) = output
-                && self.core.program.entry(&info.number).is_some()
-                && self.sessions.len() < self.core.config.max_calls
                 && !self.names.contains_key(&info.call_id)
             {
                 let call = self.core.draw_call();
@@ -236,7 +275,20 @@ impl Control {
         }
     }
 
+    /// Puts a message on the ladder of its call.
+    fn climb(&mut self, now: Instant, trace: &passline_sip::Trace) {
+        let line = ladders::line(now, trace);
+        let session = self.by_call_id.get(&trace.call_id).and_then(|handle| self.sessions.get_mut(handle));
+        match session {
+            Some(session) => session.ladder(line),
+            None => self.strays.keep(trace.call_id.clone(), line),
+        }
+    }
+
     fn trace(&mut self, now: Instant, trace: passline_sip::Trace) {
+        if !self.core.config.trace {
+            return;
+        }
         let call = self.names.get(&trace.call_id).cloned();
         let passline_sip::Trace { direction, first_line, cseq, call_id, .. } = trace;
         self.core.trace(now, call.as_ref(), || match direction {
@@ -261,11 +313,7 @@ impl Control {
             | Event::Answered { call, .. }
             | Event::Refused { call, .. }
             | Event::Ended { call, .. } => *call,
-            Event::Bound { .. }
-            | Event::Unbound { .. }
-            | Event::AuthFailed { .. }
-            | Event::Registration { .. }
-            | Event::Asked { .. } => return,
+            _ => return self.outside(now, event),
         };
         match event {
             Event::Incoming { info, .. } => self.incoming(now, handle, *info),
@@ -285,6 +333,10 @@ impl Control {
             return;
         };
         act(session, &mut self.core);
+        if !session.listed && !session.sip_call_id.is_empty() {
+            session.listed = true;
+            self.by_call_id.insert(session.sip_call_id.clone(), handle);
+        }
         if session.is_over() {
             self.remove(now, handle);
         } else {
@@ -305,6 +357,9 @@ impl Control {
         }
         if self.names.get(&session.sip_call_id) == Some(&session.call) {
             self.names.remove(&session.sip_call_id);
+        }
+        if self.by_call_id.get(&session.sip_call_id) == Some(&handle) {
+            self.by_call_id.remove(&session.sip_call_id);
         }
         let record = Box::new(session.into_record(now));
         self.core.push(ControlOutput::Record(record));
@@ -336,6 +391,8 @@ impl Control {
         for handle in due {
             self.with(now, handle, |session, core| session.timer(now, core));
         }
+        self.run_bridges(now);
+        self.run_trunks(now);
     }
 }
 

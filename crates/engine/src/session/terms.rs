@@ -1,0 +1,49 @@
+//! What one call does and offers, by its trunk.
+use crate::{Dtmf, EngineConfig, Trunk};
+use passline_rtp::Method;
+use passline_rtp::codec::Codec;
+
+/// Codecs and digits of one call.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    pub(crate) codecs: Vec<Codec>,
+    /// Telephone-event is offered and accepted.
+    pub(crate) events: bool,
+    /// Tones are listened to.
+    pub(crate) inband: bool,
+    /// INFO is listened to.
+    pub(crate) info: bool,
+    pub(crate) dtmf: Dtmf,
+    /// Media may come from the signalling's address.
+    pub(crate) nat: bool,
+}
+
+impl Terms {
+    /// Of a call over this trunk, or over none.
+    pub(crate) fn of(config: &EngineConfig, trunk: Option<&Trunk>) -> Terms {
+        let dtmf = trunk.map(|trunk| trunk.dtmf).unwrap_or_default();
+        let codecs = trunk.and_then(|trunk| trunk.codecs.clone()).filter(|codecs| !codecs.is_empty());
+        Terms {
+            codecs: codecs.unwrap_or_else(|| config.codecs.clone()),
+            events: matches!(dtmf, Dtmf::Auto | Dtmf::Rfc4733),
+            inband: match dtmf {
+                Dtmf::Auto => config.inband,
+                Dtmf::Inband => true,
+                Dtmf::Rfc4733 | Dtmf::Info => false,
+            },
+            info: matches!(dtmf, Dtmf::Auto | Dtmf::Info),
+            dtmf,
+            nat: trunk.is_none_or(|trunk| trunk.nat),
+        }
+    }
+
+    /// How a press goes to the peer, who takes telephone-event or not.
+    pub(crate) fn press_by(&self, events: bool) -> Method {
+        match self.dtmf {
+            Dtmf::Info => Method::Info,
+            Dtmf::Inband => Method::Inband,
+            Dtmf::Rfc4733 | Dtmf::Auto if events => Method::Rfc4733,
+            Dtmf::Rfc4733 | Dtmf::Auto => Method::Inband,
+        }
+    }
+}
