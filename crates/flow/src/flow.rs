@@ -82,6 +82,7 @@ impl Flow {
             Input::Key(key) => self.key(key),
             Input::Said(number) => self.said(number),
             Input::Answer(number, answer) => self.answer(number, answer),
+            Input::Transferred(done) => self.transferred(done),
             Input::HungUp => self.hung_up(),
         }
         self.finish();
@@ -250,6 +251,16 @@ impl Flow {
     fn event(&mut self, event: Event) {
         let (Some(cx), Some(running)) = (&mut self.cx, &mut self.running) else { return };
         let next = running.event(cx, event);
+        self.advance(next);
+    }
+
+    /// The caller was handed over, or could not be.
+    fn transferred(&mut self, done: bool) {
+        if !matches!(self.mode, Mode::Running | Mode::Ending) {
+            return;
+        }
+        let (Some(cx), Some(running)) = (&mut self.cx, &mut self.running) else { return };
+        let next = running.transferred(cx, done);
         self.advance(next);
     }
 

@@ -24,6 +24,8 @@ pub enum Input {
     Said(u32),
     /// The answer to the query with this number.
     Answer(u32, Answer),
+    /// How [`Output::Transfer`] went: the caller was handed over (nothing can be said any more), or is still here.
+    Transferred(bool),
     /// The instant of [`crate::Flow::deadline`] has come.
     Timer,
     /// The caller left; the flow winds up (and may still ask queries).
@@ -59,6 +61,11 @@ pub enum Output {
     Step(String),
     /// Keys of the last input in clear, only from steps that are declared public (the line test).
     PublicKeys(String),
+    /// Hand the caller over to this number; answer with [`Input::Transferred`].
+    Transfer {
+        /// As an extension or the routes know it.
+        to: String,
+    },
     /// End the call; nothing follows but queries that wind up.
     HangUp {
         /// For the call record: `completed`, `not_verified`, `no_input`, `error`, …

@@ -212,7 +212,7 @@ impl Control {
         let beside = self.sessions.get(&bridge.first).map(|session| session.stream().shard);
         let session = match full {
             true => None,
-            false => Session::place(now, &mut self.core, id, placing, beside),
+            false => Session::place(now, &mut self.core, placing, beside),
         };
         let Some(session) = session else {
             let limit = self.core.config.max_calls;
@@ -291,7 +291,7 @@ impl Control {
                 }
             }
             Purpose::Flow => {
-                self.with(now, first, |session, core| session.leave_flow(now, core, id));
+                self.with(now, first, |session, core| session.leave_flow(now, core));
                 self.join(id, first, leg);
             }
         }
@@ -318,7 +318,7 @@ impl Control {
             if let Some(other) = other {
                 session.bridged_with(&other.call);
             }
-            session.join(id);
+            session.join();
             session.relay_to(&mut self.core, other);
             self.sessions.insert(one, session);
         }
@@ -355,7 +355,10 @@ impl Control {
             return;
         }
         let callee = bridge.number.clone();
-        bridge.refused(if status == 0 { 503 } else { status }, why.unwrap_or(Diagnosis::NotAnswered { callee }));
+        bridge.refused(
+            if status == 0 { 503 } else { status },
+            why.unwrap_or(Diagnosis::NotAnswered { callee }),
+        );
         self.members.remove(&leg);
         if status >= 600 {
             // RFC 3261 §16.7: a 6xx is meant for everybody.
@@ -420,7 +423,8 @@ impl Control {
         }
         self.bridges.remove(&id);
         let Some(other) = other else { return };
-        let waits = transfer.filter(|next| self.bridges.get(next).is_some_and(|bridge| bridge.first == other));
+        let waits =
+            transfer.filter(|next| self.bridges.get(next).is_some_and(|bridge| bridge.first == other));
         match (waits, transfer) {
             // The referrer left as soon as it could; the one it referred waits for the new leg.
             (Some(next), _) => {
@@ -476,10 +480,7 @@ impl Control {
 
     /// Tells a referrer how it goes (NOTIFY, RFC 3515 §2.4.5).
     pub(super) fn notify(&mut self, now: Instant, referrer: CallHandle, status: u16, done: bool) {
-        self.core.sip(
-            now,
-            Command::NotifyRefer { call: referrer, status, reason: String::new(), done },
-        );
+        self.core.sip(now, Command::NotifyRefer { call: referrer, status, reason: String::new(), done });
     }
 }
 

@@ -15,10 +15,10 @@ use crate::slots::Slots;
 use crate::{
     ControlInput, ControlOutput, Dial, EngineConfig, LegId, PortPool, Snapshot, StreamId, TraceKind,
 };
+use ladders::Strays;
 use passline_flow::Program;
 use passline_identity::CallId;
 use passline_prompt::Library;
-use ladders::Strays;
 use passline_sip::{CallHandle, Direction, Event, UserAgent};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -201,7 +201,7 @@ impl Control {
             (keep.sip, keep.shards, keep.shard_capacity, keep.trace);
         if old.sip.accounts != accounts {
             old.sip.accounts = accounts.clone();
-            self.core.sip.set_accounts(now, accounts);
+            self.core.sip.set_accounts(accounts);
         }
         self.start_trunks(now);
     }

@@ -47,7 +47,8 @@ impl Control {
             (None, None) => Class::Anonymous,
         };
         let unproven = trunk.is_some_and(|trunk| !proven(trunk, &info));
-        let number = trunk.map_or_else(|| info.number.clone(), |t| Rewrite::apply(&t.rewrite_in, &info.number));
+        let number =
+            trunk.map_or_else(|| info.number.clone(), |t| Rewrite::apply(&t.rewrite_in, &info.number));
         let arrival = Arrival {
             identity: self.identity(&info, trunk),
             diversions: match trunk {
@@ -76,7 +77,7 @@ impl Control {
             }
             Destination::Legs(groups) => {
                 let bridge = self.fresh_bridge();
-                let target = Target::Bridge(bridge);
+                let target = Target::Bridge;
                 if self.take_in(now, handle, call, &arrival, target, None) {
                     let mut made = Bridge::new(Purpose::Call, handle, arrival.number.clone());
                     made.queue = groups.into();
@@ -177,7 +178,9 @@ impl Control {
         };
         let denied = || match class {
             // Nobody who is unknown learns that the number exists.
-            Class::Anonymous => Destination::Nothing(404, Diagnosis::UnknownNumber { number: number.to_owned() }),
+            Class::Anonymous => {
+                Destination::Nothing(404, Diagnosis::UnknownNumber { number: number.to_owned() })
+            }
             _ => Destination::Nothing(403, Diagnosis::NotAllowed { number: number.to_owned(), who: who() }),
         };
         if let Some(flow) = self.core.program.entry(number) {
@@ -241,12 +244,11 @@ impl Control {
 /// The trunk that a call comes from: by its account, else by its address.
 fn trunk_of<'a>(trunks: &'a [Trunk], info: &IncomingCall) -> Option<&'a Trunk> {
     let source = info.path.remote.ip();
-    let by_account = trunks.iter().find(|trunk| {
-        proves(trunk, info) && (trunk.networks.is_empty() || trunk.owns(source))
-    });
-    by_account.or_else(|| trunks.iter().find(|trunk| trunk.inbound == TrunkAuth::Ip && trunk.owns(source))).or_else(
-        || trunks.iter().find(|trunk| trunk.owns(source) && info.account.is_none()),
-    )
+    let by_account =
+        trunks.iter().find(|trunk| proves(trunk, info) && (trunk.networks.is_empty() || trunk.owns(source)));
+    by_account
+        .or_else(|| trunks.iter().find(|trunk| trunk.inbound == TrunkAuth::Ip && trunk.owns(source)))
+        .or_else(|| trunks.iter().find(|trunk| trunk.owns(source) && info.account.is_none()))
 }
 
 /// Whether the INVITE carries the digest that this trunk must give.

@@ -2,9 +2,7 @@
 use super::Control;
 use super::refusals::Refusals;
 use crate::session::{Arrival, reject};
-use crate::{
-    CallRecord, ControlOutput, Diagnosis, Identity, LadderLine, RegistrationStatus, StatusEvent,
-};
+use crate::{CallRecord, ControlOutput, Diagnosis, Identity, LadderLine, RegistrationStatus, StatusEvent};
 use passline_identity::CallId;
 use passline_sip::{CallHandle, Direction, Event, RegistrationState};
 use std::collections::{BTreeMap, VecDeque};
@@ -130,7 +128,12 @@ impl Control {
     }
 
     /// The record of an INVITE that the user agent refused by itself.
-    fn refused_below(&mut self, now: Instant, call_id: &str, lines: Vec<LadderLine>) -> Option<Box<CallRecord>> {
+    fn refused_below(
+        &mut self,
+        now: Instant,
+        call_id: &str,
+        lines: Vec<LadderLine>,
+    ) -> Option<Box<CallRecord>> {
         if self.told.recent.iter().any(|recent| recent == call_id) {
             return None;
         }
@@ -260,7 +263,9 @@ pub(super) fn registration_status(
             let diagnosis = match (status, peer) {
                 (408, Some(peer)) => Diagnosis::NoReply { peer },
                 (503, Some(peer)) => Diagnosis::NoReply { peer },
-                (401 | 403 | 404 | 407, _) => Diagnosis::RegistrationRefused { registrar: callee, status, credentials },
+                (401 | 403 | 404 | 407, _) => {
+                    Diagnosis::RegistrationRefused { registrar: callee, status, credentials }
+                }
                 _ => Diagnosis::PeerRefused { callee, status, reason },
             };
             RegistrationStatus::Failed { status, diagnosis, retry_in }

@@ -157,7 +157,7 @@ impl Control {
             return self.refuse(now, handle, call, arrival, 403, why);
         };
         let id = self.fresh_bridge();
-        let target = Target::Bridge(id);
+        let target = Target::Bridge;
         if self.take_in(now, handle, call, arrival, target, Some(stream.shard)) {
             let bridge = Bridge::new(Purpose::Takeover { replaced }, handle, arrival.number.clone());
             self.bridges.insert(id, bridge);

@@ -47,12 +47,14 @@ impl Control {
         let trunks = self.core.config.policy.trunks.clone();
         let names: Vec<String> = self.trunks.keys().cloned().collect();
         for name in names {
-            let same = trunks.iter().any(|trunk| trunk.name == name && {
-                let before = &self.trunks[&name].terms;
-                before.address == trunk.address
-                    && before.register == trunk.register
-                    && before.credentials == trunk.credentials
-                    && before.options == trunk.options
+            let same = trunks.iter().any(|trunk| {
+                trunk.name == name && {
+                    let before = &self.trunks[&name].terms;
+                    before.address == trunk.address
+                        && before.register == trunk.register
+                        && before.credentials == trunk.credentials
+                        && before.options == trunk.options
+                }
             });
             if !same
                 && let Some(run) = self.trunks.remove(&name)
@@ -65,9 +67,10 @@ impl Control {
             if self.trunks.contains_key(&trunk.name) || trunk.address.is_none() {
                 continue;
             }
-            let register = trunk.register.is_some().then(|| {
-                (RegistrationId(self.fresh_id()), RegistrationStatus::Trying)
-            });
+            let register = trunk
+                .register
+                .is_some()
+                .then(|| (RegistrationId(self.fresh_id()), RegistrationStatus::Trying));
             let run = TrunkRun {
                 state: TrunkState::Unknown,
                 ask_at: trunk.options.map(|_| now),
@@ -100,8 +103,11 @@ impl Control {
             }
         }
         for lookup in lookups {
-            let (Lookup::Health { trunk } | Lookup::Registration { trunk } | Lookup::Bridge { trunk, .. }) = &lookup;
-            let Some(uri) = self.trunks.get(trunk).and_then(|run| run.terms.address.clone()) else { continue };
+            let (Lookup::Health { trunk } | Lookup::Registration { trunk } | Lookup::Bridge { trunk, .. }) =
+                &lookup;
+            let Some(uri) = self.trunks.get(trunk).and_then(|run| run.terms.address.clone()) else {
+                continue;
+            };
             let id = self.fresh_id();
             self.lookups.insert(id, lookup);
             self.core.push(ControlOutput::Resolve { id, uri, transport: None });
@@ -145,7 +151,9 @@ impl Control {
         reason: &str,
         server: Option<String>,
     ) {
-        let Some((name, run)) = self.trunks.iter_mut().find(|(_, run)| run.asking == Some(id)) else { return };
+        let Some((name, run)) = self.trunks.iter_mut().find(|(_, run)| run.asking == Some(id)) else {
+            return;
+        };
         let name = name.clone();
         run.asking = None;
         let pause = run.terms.options.unwrap_or(AGAIN).max(Duration::from_secs(1));

@@ -377,7 +377,7 @@ impl Diagnosis {
     pub(crate) fn of_own(status: u16, reason: &str, number: &str, source: SocketAddr) -> Option<Self> {
         Some(match status {
             // A challenge is no refusal yet; calls that end by 487, 491 or 481 have their own story.
-            ..400 | 401 | 407 | 481 | 487 | 491 => return None,
+            0..=399 | 401 | 407 | 481 | 487 | 491 => return None,
             403 => Diagnosis::WrongCredentials { source, account: number.to_owned() },
             404 => Diagnosis::UnknownNumber { number: number.to_owned() },
             420 => Diagnosis::UnsupportedExtension,

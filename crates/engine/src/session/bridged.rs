@@ -1,22 +1,20 @@
 //! One half of a call put through: what the bridge wants of it.
 use super::record::Draft;
 use super::{Dialog, FlowSide, Session, Side, Terms};
-use crate::bridge::BridgeId;
 use crate::core::{Core, Notice};
 use crate::session::media::Media;
 use crate::{Diagnosis, Direction, Identity, LegEvent, ShardCommand, StreamId};
 use passline_flow::FlowId;
 use passline_identity::CallId;
 use passline_rtp::{Method, Press};
-use passline_sip::{CallHandle, Command, EndCause, Invite};
+use passline_sip::{CallHandle, Command, Invite};
 use std::time::Instant;
 
 /// How long a relayed press lasts, in ms: the other side's end of it comes too late to wait for.
 const PRESS_MS: u16 = 120;
 
-/// Which bridge a session belongs to.
+/// A half of a bridge.
 pub(crate) struct BridgedSide {
-    pub(crate) bridge: BridgeId,
     /// An outgoing leg whose INVITE waits for sockets.
     pub(crate) invite: Option<Placing>,
 }
@@ -39,21 +37,14 @@ impl Session {
     pub(crate) fn place(
         now: Instant,
         core: &mut Core,
-        bridge: BridgeId,
         placing: Placing,
         beside: Option<u16>,
     ) -> Option<Session> {
         let handle = core.sip.next_call_handle();
         let path = placing.invite.path;
         let media = Media::new(now, core, handle, path.remote.ip(), placing.terms.clone(), beside)?;
-        let mut draft = Draft::new(
-            now,
-            Direction::Outgoing,
-            placing.from.clone(),
-            placing.to.clone(),
-            path.remote,
-            None,
-        );
+        let mut draft =
+            Draft::new(now, Direction::Outgoing, placing.from.clone(), placing.to.clone(), path.remote, None);
         draft.trunk = placing.trunk.clone();
         draft.account = placing.account.clone();
         Some(Session {
@@ -66,22 +57,14 @@ impl Session {
             transport: path.transport,
             listed: false,
             credentials: placing.invite.credentials.is_some(),
-            side: Side::Bridged(BridgedSide { bridge, invite: Some(placing) }),
+            side: Side::Bridged(BridgedSide { invite: Some(placing) }),
             timer: Some(now + core.config.setup_timeout + core.config.ring_timeout),
         })
     }
 
-    /// Which bridge this is a half of.
-    pub(crate) fn bridge(&self) -> Option<BridgeId> {
-        match &self.side {
-            Side::Bridged(side) => Some(side.bridge),
-            Side::Flow(_) | Side::Leg(_) => None,
-        }
-    }
-
-    /// From now on this is a half of that bridge; a flow that had it is over.
-    pub(crate) fn join(&mut self, bridge: BridgeId) {
-        self.side = Side::Bridged(BridgedSide { bridge, invite: None });
+    /// From now on this is half of a bridge; a flow that had it is over.
+    pub(crate) fn join(&mut self) {
+        self.side = Side::Bridged(BridgedSide { invite: None });
     }
 
     /// The stream of this call.
@@ -115,11 +98,6 @@ impl Session {
     /// Whether both sides have agreed that the call stands.
     pub(crate) fn is_confirmed(&self) -> bool {
         self.dialog == Dialog::Confirmed
-    }
-
-    /// Whether it can still be put through to somebody.
-    pub(crate) fn is_leaving(&self) -> bool {
-        matches!(self.dialog, Dialog::Leaving | Dialog::Over)
     }
 
     /// 180 to a caller that waits.
@@ -203,12 +181,6 @@ impl Session {
         }
     }
 
-    /// The call never came about although nothing was said in SIP.
-    pub(crate) fn fail(&mut self, now: Instant, core: &mut Core, why: Diagnosis) {
-        self.draft.diagnose(why);
-        self.ended(now, core, EndCause::Refused);
-    }
-
     /// Why it failed, so far as is known.
     pub(crate) fn why(&self) -> Option<Diagnosis> {
         self.draft.diagnosis.clone()
@@ -221,11 +193,11 @@ impl Session {
     }
 
     /// The flow has handed its caller over: from now on this is a half of a bridge.
-    pub(crate) fn leave_flow(&mut self, now: Instant, core: &mut Core, bridge: BridgeId) {
+    pub(crate) fn leave_flow(&mut self, now: Instant, core: &mut Core) {
         self.transfer_result(now, core, true);
         self.draft.outcome("transferred");
         self.media.shard(core, |stream| ShardCommand::Stop { stream });
-        self.join(bridge);
+        self.join();
         self.timer = Some(now + core.config.max_call);
     }
 

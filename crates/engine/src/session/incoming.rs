@@ -2,7 +2,6 @@
 use super::bridged::BridgedSide;
 use super::record::Draft;
 use super::{Dialog, FlowSide, Session, Side, Terms};
-use crate::bridge::BridgeId;
 use crate::core::{Core, Notice};
 use crate::session::media::Media;
 use crate::{ControlOutput, Diagnosis, Direction, Identity};
@@ -32,7 +31,7 @@ pub(crate) enum Target {
     /// A flow.
     Flow(FlowId),
     /// Another call of ours.
-    Bridge(BridgeId),
+    Bridge,
 }
 
 /// Says no to an INVITE for which there is no session.
@@ -72,12 +71,16 @@ impl Session {
         });
         let mut patience = core.config.setup_timeout;
         let side = match target {
-            Target::Flow(flow) => {
-                Side::Flow(Box::new(FlowSide::new(core, call.clone(), &arrival.number, arrival.caller(), flow)))
-            }
-            Target::Bridge(bridge) => {
+            Target::Flow(flow) => Side::Flow(Box::new(FlowSide::new(
+                core,
+                call.clone(),
+                &arrival.number,
+                arrival.caller(),
+                flow,
+            ))),
+            Target::Bridge => {
                 patience += core.config.ring_timeout;
-                Side::Bridged(BridgedSide { bridge, invite: None })
+                Side::Bridged(BridgedSide { invite: None })
             }
         };
         let mut draft = Draft::new(
@@ -196,9 +199,14 @@ impl Arrival {
 
 impl FlowSide {
     /// A flow that has not begun.
-    pub(super) fn new(core: &mut Core, call: CallId, dialled: &str, caller: String, flow: FlowId) -> FlowSide {
-        let context =
-            CallContext { call, dialled: dialled.to_owned(), languages: core.languages.clone() };
+    pub(super) fn new(
+        core: &mut Core,
+        call: CallId,
+        dialled: &str,
+        caller: String,
+        flow: FlowId,
+    ) -> FlowSide {
+        let context = CallContext { call, dialled: dialled.to_owned(), languages: core.languages.clone() };
         let rng = core.draw_rng();
         FlowSide {
             flow: Some(Flow::new(Arc::clone(&core.program), flow, context, rng)),

@@ -234,9 +234,7 @@ impl Session {
         let remote = self.media.remote();
         Some(match (remote, draft.foreign_source) {
             (Some(announced), Some(heard)) => Diagnosis::WrongSource { announced, heard },
-            (Some(peer), None) if seen.sent > 0 => {
-                Diagnosis::OneWayAudio { port: self.media.port(), peer }
-            }
+            (Some(peer), None) if seen.sent > 0 => Diagnosis::OneWayAudio { port: self.media.port(), peer },
             (peer, _) => Diagnosis::NoMedia { peer },
         })
     }

@@ -1,6 +1,6 @@
 //! One stream of a shard: sockets' rules, player and media joined.
 use super::lock::SourceLock;
-use super::{SAMPLES, MediaEvent, OpenStream, PacketSink, Received};
+use super::{MediaEvent, OpenStream, PacketSink, Received, SAMPLES};
 use crate::StreamId;
 use passline_prompt::{Player, Script};
 use passline_rtp::codec::Codec;

@@ -130,7 +130,10 @@ fn a_full_house_says_when_to_try_again() {
     assert!(refusal.contains("Retry-After: "), "{refusal}");
     world.input(ControlInput::HangUpAll);
     world.expect_empty();
-    assert_eq!(world.records.len(), 2);
+    // The refused call is told, too.
+    let refused: Vec<_> = world.records.iter().filter_map(|record| record.diagnosis.clone()).collect();
+    assert_eq!(refused, [passline_engine::Diagnosis::Full { limit: 2 }]);
+    assert_eq!(world.records.len(), 3);
 }
 
 #[test]

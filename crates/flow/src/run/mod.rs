@@ -22,6 +22,10 @@ pub(crate) trait Running: Send {
     fn start(&mut self, cx: &mut Context) -> Next;
     /// Something happened that the step waits for.
     fn event(&mut self, cx: &mut Context, event: Event) -> Next;
+    /// How the transfer went that the step asked for.
+    fn transferred(&mut self, _cx: &mut Context, _done: bool) -> Next {
+        Next::Stay
+    }
 }
 
 /// What may happen to a running step.

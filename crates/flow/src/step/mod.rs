@@ -17,6 +17,7 @@ mod reset;
 mod say;
 mod speak_secret;
 mod ticket;
+mod transfer;
 mod unlock;
 
 pub(crate) mod auth;
@@ -178,6 +179,7 @@ pub(crate) const KINDS: &[(&str, Parse)] = &[
     ("if", r#if::parse),
     ("goto", goto::parse),
     ("hangup", hangup::parse),
+    ("transfer", transfer::parse),
     ("echo_keys", echo_keys::parse),
 ];
 
@@ -196,7 +198,6 @@ pub(crate) const NOT_YET: &[(&str, &str)] = &[
     ("wait", "operations say `one_moment` by themselves"),
     ("parallel", "leave it out"),
     ("dial", "leave it out"),
-    ("transfer", "use `ticket` and `hangup`"),
     ("watch_sign_in", "use `confirm: { digits_of: … }` of `speak_secret`"),
     ("guard", "the linter checks points by itself"),
 ];
