@@ -216,7 +216,7 @@ impl UserAgent {
     /// Call-ID of a call, as soon as its INVITE came or went.
     pub fn call_id(&self, call: CallHandle) -> Option<&str> {
         let call = self.calls.get(&call)?;
-        let placed = || Some(call.placed.as_ref()?.request.call_id.as_str());
+        let placed = || Some(self.clients.get(&call.placed.as_ref()?.client)?.request.call_id.as_str());
         call.dialog.as_ref().map(|dialog| dialog.id.call_id.as_str()).or_else(placed)
     }
 
