@@ -267,6 +267,7 @@ impl Call {
                 self.speaking = None;
                 self.line(format!("hangup {outcome}"));
             }
+            Output::Transfer { to } => self.line(format!("transfer {to}")),
             Output::Ended => self.line("ended".to_owned()),
         }
     }
