@@ -12,6 +12,10 @@ tshark                         tshark
 slapd                          slapd
 ldapsearch                     ldap-utils
 sox                            sox
+kamailio                       kamailio kamailio-tls-modules
+linphonec                      linphone-cli
+twinkle-console                twinkle-console
+sipsak                         sipsak
 "
 
 missing=""

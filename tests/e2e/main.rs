@@ -9,11 +9,14 @@ mod failure;
 mod fixtures;
 mod house;
 mod impairment;
+mod kamailio;
 mod line;
 mod load;
 mod peers;
+mod phones;
 mod recording;
 mod reset;
+mod scenarios;
 mod signalling;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

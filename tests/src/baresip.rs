@@ -1,6 +1,13 @@
 //! baresip without a sound card: it speaks silence, records what it hears, and presses what it is told over its
 //! control socket.
-use crate::{live::Presser, ports, process::Process, server::Server, wait_for};
+use crate::{
+    live::Presser,
+    phone::{Carrier, PATIENCE, Phone, Terms},
+    ports,
+    process::Process,
+    server::Server,
+    wait_for,
+};
 use passline_rtp::Codec;
 use serde_json::json;
 use std::{
@@ -21,6 +28,7 @@ const SILENCE_S: usize = 240;
 /// A running baresip.
 pub struct Baresip {
     process: Process,
+    seen: usize,
     control: TcpStream,
     folder: PathBuf,
     /// Its RTP ports.
@@ -28,33 +36,44 @@ pub struct Baresip {
 }
 
 impl Baresip {
-    /// Starts it with one codec; it keeps its files in the server's folder, and speaks silence.
+    /// Starts it with one codec over UDP; it keeps its files in the server's folder, and speaks silence.
     pub fn start(server: &Server, codec: Codec) -> Self {
-        Self::speaking(server, codec, "baresip", &vec![0; SILENCE_S * 8000])
+        Self::speaking(server, codec, "caller", &vec![0; SILENCE_S * 8000])
     }
 
     /// Starts one of several, which speaks these samples (8 kHz).
     pub fn speaking(server: &Server, codec: Codec, name: &str, samples: &[i16]) -> Self {
-        let folder = server.file(name);
-        fs::create_dir(&folder).expect("the server's folder");
+        let (folder, carrier) = (server.folder(), Carrier::Udp);
+        let terms = Terms { folder, name, codec, carrier, account: None, trusted: None };
+        Self::with_voice(&terms, samples)
+    }
+
+    /// Starts it; it registers at once if it has an account. It speaks silence.
+    pub fn with(terms: &Terms<'_>) -> Self {
+        Self::with_voice(terms, &vec![0; SILENCE_S * 8000])
+    }
+
+    fn with_voice(terms: &Terms<'_>, samples: &[i16]) -> Self {
+        let folder = terms.folder.join(format!("baresip-{}", terms.name));
+        fs::create_dir(&folder).expect("the test's own folder");
         let put = |name: &str, text: String| fs::write(folder.join(name), text).expect("our own folder");
         let (sip, control) = (ports::one(), ports::one());
         let first = ports::adjacent(16, false);
         let media = (first, first + 15);
-        put("config", configuration(&folder.display().to_string(), sip, control, media));
-        put(
-            "accounts",
-            format!("<sip:caller@127.0.0.1>;regint=0;audio_codecs={}/8000/1\n", codec.info().name),
-        );
+        let text = configuration(&folder.display().to_string(), sip, control, media);
+        let trusted =
+            terms.trusted.map_or_else(String::new, |file| format!("sip_cafile {}\n", file.display()));
+        put("config", text + &trusted);
+        put("accounts", account(terms));
         put("contacts", String::new());
         write_wav(&folder.join("spoken.wav"), samples);
         let mut command = Command::new("baresip");
         command.current_dir(&folder).args(["-4", "-v", "-f", "."]);
         let process = Process::start(&mut command, &folder.join("baresip.log"));
-        let connected = wait_for(Duration::from_secs(20), || TcpStream::connect(ports::local(control)).ok());
+        let connected = wait_for(PATIENCE, || TcpStream::connect(ports::local(control)).ok());
         let control = connected.unwrap_or_else(|| panic!("baresip: {}", process.output()));
         control.set_nonblocking(true).expect("a socket");
-        Self { process, control, folder, media }
+        Self { process, seen: 0, control, folder, media }
     }
 
     /// Calls.
@@ -65,6 +84,11 @@ impl Baresip {
     /// Hangs up.
     pub fn hang_up(&mut self) {
         self.command("hangup", "");
+    }
+
+    /// What it printed.
+    pub fn output(&self) -> String {
+        self.process.output()
     }
 
     /// Ends it; what it received, as 8 kHz PCM.
@@ -81,11 +105,6 @@ impl Baresip {
         reader.samples::<i16>().map_while(Result::ok).collect()
     }
 
-    /// What it printed.
-    pub fn output(&self) -> String {
-        self.process.output()
-    }
-
     /// A command as netstring with JSON in it (module ctrl_tcp).
     fn command(&mut self, command: &str, parameters: &str) {
         let text = json!({ "command": command, "params": parameters, "token": "e2e" }).to_string();
@@ -96,17 +115,69 @@ impl Baresip {
     }
 }
 
-impl Presser for Baresip {
-    fn press(&mut self, keys: &str) -> Duration {
+impl Phone for Baresip {
+    fn product(&self) -> &'static str {
+        "baresip"
+    }
+
+    fn dial(&mut self, uri: &str) {
+        Self::dial(self, uri);
+    }
+
+    fn talks(&mut self) {
+        self.seen = self.process.prints(self.seen, "Call established", PATIENCE);
+    }
+
+    fn press(&mut self, keys: &str) {
         for key in keys.chars() {
             self.command("sndcode", &key.to_string());
             sleep(PER_KEY);
         }
+    }
+
+    fn hang_up(&mut self) {
+        Self::hang_up(self);
+        self.seen = self.process.prints(self.seen, "terminated (duration", PATIENCE);
+    }
+
+    fn answer(&mut self) {
+        self.seen = self.process.prints(self.seen, "Incoming call from", PATIENCE);
+        self.command("accept", "");
+    }
+
+    fn is_registered(&mut self) {
+        self.seen = self.process.prints(self.seen, "200 OK", PATIENCE);
+    }
+
+    fn output(&self) -> String {
+        Self::output(self)
+    }
+}
+
+impl Presser for Baresip {
+    fn press(&mut self, keys: &str) -> Duration {
+        Phone::press(self, keys);
         Duration::ZERO
     }
 
     fn is_over(&mut self) -> bool {
         self.process.ended().is_some() || self.process.output().contains("terminated (duration")
+    }
+}
+
+fn account(terms: &Terms<'_>) -> String {
+    let (carrier, codec) = (terms.carrier.name(), terms.codec.info().name);
+    let codecs = format!("audio_codecs={codec}/8000/1");
+    match terms.account {
+        None => format!("<sip:{}@127.0.0.1;transport={carrier}>;regint=0;{codecs}\n", terms.name),
+        Some(account) => {
+            let (user, password, registrar) = (&account.user, &account.password, account.registrar);
+            let (host, transport) = (registrar.ip(), format!(";transport={carrier}"));
+            format!(
+                "<sip:{user}@{host}{transport}>;auth_user={user};auth_pass={password};regint=120;{codecs};\
+                 outbound=\"sip:{registrar}{transport}\"\n"
+            )
+        }
     }
 }
 

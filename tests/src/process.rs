@@ -2,8 +2,9 @@
 use std::{
     fs::File,
     io::{Read, Write},
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -11,16 +12,53 @@ use std::{
 pub struct Process {
     child: Child,
     output: PathBuf,
+    input: Option<ChildStdin>,
+    is_group: bool,
 }
 
 impl Process {
     /// Starts a program; both of its outputs go to `output`, its standard input is empty.
     pub fn start(command: &mut Command, output: &Path) -> Self {
+        Self::spawn(command.stdin(Stdio::null()), output)
+    }
+
+    /// Starts a program that reads commands; see [`Self::say`].
+    pub fn listening(command: &mut Command, output: &Path) -> Self {
+        Self::spawn(command.stdin(Stdio::piped()), output)
+    }
+
+    /// Starts a program that starts further ones; all of them end together.
+    pub fn group(command: &mut Command, output: &Path) -> Self {
+        let mut process = Self::spawn(command.stdin(Stdio::null()).process_group(0), output);
+        process.is_group = true;
+        process
+    }
+
+    fn spawn(command: &mut Command, output: &Path) -> Self {
         let file = File::create(output).expect("a file in the test's own folder");
         let copy = file.try_clone().expect("a second handle of a file");
-        command.stdin(Stdio::null()).stdout(file).stderr(copy);
-        let child = command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
-        Self { child, output: output.to_owned() }
+        command.stdout(file).stderr(copy);
+        let mut child = command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+        let input = child.stdin.take();
+        Self { child, output: output.to_owned(), input, is_group: false }
+    }
+
+    /// Writes a line to a program that reads commands; nothing happens if it has ended.
+    pub fn say(&mut self, line: &str) {
+        if let Some(input) = &mut self.input {
+            let _ = input.write_all(format!("{line}\n").as_bytes());
+        }
+    }
+
+    /// Waits until it has printed this text, counted from octet `from`; where that ends.
+    #[track_caller]
+    pub fn prints(&self, from: usize, text: &str, limit: Duration) -> usize {
+        let found = crate::wait_for(limit, || {
+            let output = self.output();
+            let at = output.get(from..)?.find(text)?;
+            Some(from + at + text.len())
+        });
+        found.unwrap_or_else(|| panic!("{text:?} was not printed within {limit:?}: {}", self.output()))
     }
 
     /// What it has printed so far.
@@ -51,6 +89,11 @@ impl Process {
 
     /// Ends it at once, as `kill -9` or a power cut does.
     pub fn kill(&mut self) {
+        if self.is_group {
+            // Not reaped yet, so the id of the group is still ours.
+            let group = format!("-{}", self.child.id());
+            let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -25,15 +25,20 @@ pub struct Setup {
     pub demo: bool,
     /// Calls at one time.
     pub max_calls: usize,
+    /// Seconds without received RTP after which a call ends.
+    pub rtp_timeout_s: u32,
     /// Log filter.
     pub log: &'static str,
+    /// Further lines of `sip:`, each with its indent of two spaces and its end.
+    pub sip: String,
     /// Further lines of the configuration, e.g. `targets:` or `policy:`.
     pub more: String,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { voice: Voice::Quick, demo: true, max_calls: 6, log: "debug", more: String::new() }
+        let (sip, more) = (String::new(), String::new());
+        Self { voice: Voice::Quick, demo: true, max_calls: 6, rtp_timeout_s: 170, log: "debug", sip, more }
     }
 }
 
@@ -82,7 +87,7 @@ impl Server {
     }
 
     fn configuration(&self, setup: &Setup) -> String {
-        let Setup { max_calls, demo, log, more, .. } = setup;
+        let Setup { max_calls, rtp_timeout_s, demo, log, sip: more_sip, more, .. } = setup;
         let (sip, first, last) = (self.sip, self.rtp_first, self.rtp_last);
         let media = self.voice.media(self.folder.path());
         let (media, flows) = (media.display(), root().join("config/flows"));
@@ -95,9 +100,9 @@ flows: {flows}
 sip:
   listen: [\"udp:{sip}\", \"tcp:{sip}\"]
   max_calls: {max_calls}
-rtp:
+{more_sip}rtp:
   ports: {first}-{last}
-  timeout_s: 170
+  timeout_s: {rtp_timeout_s}
 identity: {{ demo: {demo} }}
 log: {{ level: \"{log}\" }}
 {more}"

@@ -1,8 +1,17 @@
 //! SIPp as a caller, with the test as its ear.
-use crate::{capture::Capture, live::Presser, ports, process::Process, program::root, server::Server};
+use crate::{
+    capture::Capture,
+    live::Presser,
+    phone::Carrier,
+    ports,
+    process::{Finished, Process, run},
+    program::root,
+    server::Server,
+};
 use passline_rtp::Codec;
 use std::{
     net::{SocketAddr, UdpSocket},
+    path::PathBuf,
     process::Command,
     time::Duration,
 };
@@ -102,4 +111,86 @@ impl Presser for Sipp {
 pub fn capture(server: &Server, (sip, media): (u16, u16)) -> Capture {
     let filter = format!("{} or port {sip} or udp portrange {media}-{}", server.filter(), media + 3);
     Capture::start(server.folder(), &filter, 0)
+}
+
+/// A scenario of `tests/peers` that runs to its end by itself.
+pub struct Scenario {
+    command: Command,
+    trace: PathBuf,
+    /// Its SIP port.
+    pub port: u16,
+    /// Its first RTP port.
+    pub media: u16,
+}
+
+impl Scenario {
+    /// One call to number 5001, over UDP; SIPp fails when anything but the scenario happens.
+    pub fn new(server: &Server, file: &str) -> Self {
+        let mut scenario = Self::plain(server, file);
+        scenario.command.arg(server.sip.to_string());
+        scenario
+    }
+
+    /// SIPp is called: it waits for one call.
+    pub fn called(server: &Server, file: &str) -> Self {
+        Self::plain(server, file)
+    }
+
+    fn plain(server: &Server, file: &str) -> Self {
+        let (port, media) = (ports::one(), ports::adjacent(4, false));
+        let stem = format!("{}-{port}", file.trim_end_matches(".xml"));
+        let trace = server.file(&format!("{stem}.messages"));
+        let mut command = Command::new("sipp");
+        command.current_dir(server.folder()).arg("-sf").arg(root().join("tests/peers").join(file));
+        command.args(["-s", "5001", "-m", "1", "-nostdin", "-i", "127.0.0.1", "-mi", "127.0.0.1"]);
+        command.args(["-p", &port.to_string(), "-mp", &media.to_string()]);
+        command.args(["-trace_msg", "-message_file"]).arg(&trace);
+        command.args(["-trace_err", "-error_file"]).arg(server.file(&format!("{stem}.errors")));
+        command.args(["-timeout", "40", "-timeout_error", "-recv_timeout", "15000"]);
+        Self { command, trace, port, media }
+    }
+
+    /// Over TCP instead; SIPp of Debian has no TLS.
+    #[must_use]
+    pub fn over(mut self, carrier: Carrier) -> Self {
+        match carrier {
+            Carrier::Udp => {}
+            Carrier::Tcp => drop(self.command.args(["-t", "t1"])),
+            Carrier::Tls => panic!("SIPp of Debian has no TLS"),
+        }
+        self
+    }
+
+    /// Values of keywords in the scenario.
+    #[must_use]
+    pub fn keys(mut self, keys: &[(&str, &str)]) -> Self {
+        for (key, value) in keys {
+            self.command.args(["-key", key, value]);
+        }
+        self
+    }
+
+    /// Further arguments.
+    #[must_use]
+    pub fn with(mut self, arguments: &[&str]) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
+    /// Sends to this address instead (an outbound proxy, or a relay).
+    #[must_use]
+    pub fn by(self, address: SocketAddr) -> Self {
+        self.with(&["-rsa", &address.to_string()])
+    }
+
+    /// Runs it to its end; the messages that were exchanged are on the error side of what it returns.
+    pub fn run(mut self) -> Finished {
+        let finished = run(&mut self.command, "", Duration::from_secs(60));
+        Finished { err: std::fs::read_to_string(&self.trace).unwrap_or_default(), ..finished }
+    }
+
+    /// Starts it; `completes` tells how it went.
+    pub fn start(mut self, server: &Server) -> Process {
+        Process::start(&mut self.command, &server.file(&format!("sipp-{}.log", self.port)))
+    }
 }
