@@ -133,8 +133,9 @@ pub(super) struct Call {
     pub session: Option<Session>,
     /// The interval that our INVITE asked for.
     pub asked_interval: Option<u32>,
-    /// Largest Min-SE seen, 0 if none.
+    /// Largest Min-SE seen, 0 if none, and how many 422 responses raised it.
     pub min_se: u32,
+    pub raises: u8,
     /// The peer's Allow names UPDATE.
     pub peer_updates: bool,
 
@@ -168,6 +169,7 @@ impl Call {
             session: None,
             asked_interval: None,
             min_se: 0,
+            raises: 0,
             peer_updates: false,
             asking: None,
             asked: None,

@@ -79,6 +79,9 @@ fn quality(text: Option<&str>) -> u32 {
     (value.unwrap_or(1.0) * 1000.0) as u32
 }
 
+/// Most 422 responses that one call yields to.
+const MAX_RAISES: u8 = 3;
+
 /// Credentials in the octets of a request: its ACK must repeat them (RFC 3261 §22.1).
 pub(super) fn credentials_in(request: &[u8]) -> Vec<(&'static str, String)> {
     let Ok(message) = Message::parse(request, usize::MAX) else { return Vec::new() };
@@ -116,6 +119,21 @@ fn rewritten(
     Some(writer.finish_with(&kind, message.body))
 }
 
+/// An INVITE with another Session-Expires and Min-SE.
+fn retimed(invite: &[u8], uri: &str, expires: &str, least: u32) -> Option<Vec<u8>> {
+    let message = Message::parse(invite, usize::MAX).ok()?;
+    let mut writer = Writer::request("INVITE", uri);
+    for header in message.headers() {
+        let dropped = [Name::SessionExpires, Name::MinSe, Name::ContentLength, Name::ContentType];
+        if !dropped.contains(&header.name) {
+            writer.header(&String::from_utf8_lossy(header.raw_name), unfold(header.value));
+        }
+    }
+    writer.header("Session-Expires", expires).header("Min-SE", least.to_string());
+    let kind = message.text(Name::ContentType).unwrap_or_default();
+    Some(writer.finish_with(&kind, message.body))
+}
+
 impl UserAgent {
     /// A response of 300 or more that is not the last word: sends the request again and says so.
     pub(super) fn retried(&mut self, now: Instant, id: u64, message: &Message<'_>, purpose: Purpose) -> bool {
@@ -130,6 +148,9 @@ impl UserAgent {
             answerer.accepted();
         }
         let Purpose::Invite(handle) = purpose else { return false };
+        if status == 422 {
+            return self.raised(now, id, handle, message);
+        }
         if !(300..600).contains(&status) {
             return false;
         }
@@ -148,6 +169,31 @@ impl UserAgent {
         // Once somebody has answered, another path would make it ring twice.
         let silent = self.clients.get(&id).is_some_and(|c| !c.machine.is_proceeding());
         silent && (self.next_path(now, id, handle) || self.next_target(now, id, handle))
+    }
+
+    /// 422: the INVITE again, with the interval that the callee wants (RFC 4028 §7.3).
+    fn raised(&mut self, now: Instant, id: u64, handle: CallHandle, message: &Message<'_>) -> bool {
+        let least = super::session::min_se(message);
+        let (Some(call), Some(client)) = (self.calls.get_mut(&handle), self.clients.get_mut(&id)) else {
+            return false;
+        };
+        if call.phase != Phase::Calling || least <= call.min_se || call.raises >= MAX_RAISES {
+            return false;
+        }
+        call.raises += 1;
+        call.min_se = least;
+        let Some((interval, value)) = super::session::wish(&call.policy.session, least) else { return false };
+        call.asked_interval = Some(interval);
+        let Some(bytes) = retimed(&client.bytes, &client.request.uri, &value, least) else { return false };
+        let carried = !credentials_in(&client.bytes).is_empty();
+        client.bytes.clone_from(&bytes);
+        let (uri, cnonce) = (client.request.uri.clone(), self.token());
+        let body = Message::parse(&bytes, usize::MAX).map(|m| m.body).unwrap_or_default();
+        let credentials = match self.answerer(Purpose::Invite(handle)) {
+            Some(answerer) if carried => answerer.headers("INVITE", &uri, body, &cnonce),
+            _ => Vec::new(),
+        };
+        self.again(now, id, None, None, &credentials)
     }
 
     /// The state of a call that is still being placed.
