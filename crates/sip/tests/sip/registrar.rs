@@ -447,7 +447,7 @@ fn an_invite_is_challenged_once_and_then_known() {
 fn requests_that_a_pbx_does_not_serve_are_refused_outside_dialogs() {
     for (method, expected) in [
         ("MESSAGE", "405"),
-        ("SUBSCRIBE", "405"),
+        ("SUBSCRIBE", "489"),
         ("PUBLISH", "405"),
         ("REFER", "403 405"),
         ("NOTIFY", "405 481"),
