@@ -111,6 +111,8 @@ pub(super) struct Call {
     /// Server transaction of a re-INVITE, UPDATE or PRACK whose offer waits for our answer.
     pub reoffered: Option<u64>,
     pub placed: Option<Placed>,
+    /// When 100 goes out unless something else has (RFC 3261 §17.2.1).
+    pub trying: Option<Instant>,
     /// What a call of ours may still try, and its credentials.
     pub retry: Option<Box<Retry>>,
     pub unacked: Option<Unacked>,
@@ -155,6 +157,7 @@ impl Call {
             pending: None,
             reoffered: None,
             placed: None,
+            trying: None,
             retry: None,
             unacked: None,
             hang_up: None,
@@ -184,6 +187,7 @@ impl Call {
             unacked,
             session,
             give_up,
+            self.trying,
             self.reliable.deadline(),
             self.offering.deadline(),
             self.asking.as_ref().map(|a| a.until),

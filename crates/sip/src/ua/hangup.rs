@@ -159,6 +159,7 @@ impl UserAgent {
         self.refer_timer(now, handle);
         self.session_timer(now, handle);
         self.failover_timer(now, handle);
+        self.trying_timer(now, handle);
         self.reschedule_call(handle);
     }
 }

@@ -11,7 +11,10 @@ use crate::message::multipart::{Body, session_description};
 use crate::message::text::{inert, text};
 use crate::message::{Address, Flaw, Message, Name, Uri, Via, param};
 use crate::{CallHandle, CallPolicy, EndCause, Event, IncomingCall, Rel100};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long an INVITE that may be challenged waits for its 100 (RFC 3261 §17.2.1).
+const TRYING: Duration = Duration::from_millis(200);
 
 impl UserAgent {
     pub(super) fn incoming(&mut self, now: Instant, request: &Request<'_>, uri: &Uri<'_>) {
@@ -71,11 +74,18 @@ impl UserAgent {
             call.exchange = Exchange::Theirs;
             call.remote_sdp = Some(super::offer::digest(offer));
         }
+        // A challenge stands alone: after a 100 the peer would wait for a 401 that was lost, as we do not repeat it.
+        let may_challenge = account.is_none() && !self.config.accounts.is_empty();
+        call.trying = may_challenge.then(|| now + TRYING);
         self.calls.insert(handle, call);
         if let Some(server) = self.servers.get_mut(&id) {
             server.granted = Some(granted);
         }
-        self.respond_plain(now, id, 100, None, "", &[]);
+        if may_challenge {
+            self.reschedule_call(handle);
+        } else {
+            self.respond_plain(now, id, 100, None, "", &[]);
+        }
         let info = IncomingCall {
             number: inert(&uri.number()),
             request_uri: inert(uri.raw),
@@ -185,15 +195,33 @@ impl UserAgent {
         }
     }
 
+    /// Nothing has been said to the INVITE for a while.
+    pub(super) fn trying_timer(&mut self, now: Instant, handle: CallHandle) {
+        let Some(call) = self.calls.get_mut(&handle) else { return };
+        if call.trying.take_if(|at| *at <= now).is_none() || call.phase != Phase::Incoming {
+            return;
+        }
+        if let Some(id) = call.pending
+            && self.servers.get(&id).is_some_and(|s| s.last.is_none())
+        {
+            self.respond_plain(now, id, 100, None, "", &[]);
+        }
+    }
+
     /// Answers the open first INVITE with our challenges, once: nothing is repeated to a source that may be forged.
     pub(super) fn challenge(&mut self, now: Instant, handle: CallHandle) {
         let Some(call) = self.calls.get(&handle).filter(|c| c.phase == Phase::Incoming) else { return };
         let (Some(id), tag) = (call.pending, call.local_tag.clone()) else { return };
         let Some(server) = self.servers.get(&id) else { return };
         let (reply, length, stale) = (server.reply.clone(), server.length, server.stale);
+        let answered = server.last.is_some();
         let bytes = self.challenge_bytes(now, &reply, length, &tag, stale);
-        self.send_back(reply.path, reply.fallback, bytes);
-        self.forget_server(id);
+        if answered {
+            self.respond(now, id, 401, bytes);
+        } else {
+            self.send_back(reply.path, reply.fallback, bytes);
+            self.forget_server(id);
+        }
         self.end(handle, EndCause::Rejected);
     }
 

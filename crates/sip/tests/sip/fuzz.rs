@@ -1,9 +1,11 @@
 //! Nothing from outside makes the stack panic, grow without limit or talk without end.
 
 use crate::support::{Bench, SDP, invite, request, tcp};
-use passline_sip::message::{Message, Uri, exercise};
+use passline_identity::Secret;
+use passline_sip::message::{Frame, Framer, Message, Uri, exercise};
 use passline_sip::*;
 use proptest::prelude::*;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A message with some octets replaced, removed or inserted.
@@ -36,6 +38,72 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
         }
         bytes
     })
+}
+
+/// Almost the values of Authorization and WWW-Authenticate.
+fn digest_value() -> impl Strategy<Value = String> {
+    let name = prop::sample::select(vec![
+        "username",
+        "realm",
+        "nonce",
+        "uri",
+        "response",
+        "algorithm",
+        "cnonce",
+        "opaque",
+        "qop",
+        "nc",
+        "stale",
+        "userhash",
+        "x y",
+        "",
+    ]);
+    let value = prop::sample::select(vec![
+        "\"bob\"",
+        "\"passline\"",
+        "\"sip:192.0.2.1\"",
+        "MD5",
+        "SHA-256",
+        "\"SHA-512-256-sess\"",
+        "auth",
+        "\"auth,auth-int\"",
+        "00000001",
+        "true",
+        "\"a\\\"b\"",
+        "\"",
+        "",
+        "\"x",
+        "=",
+        "\"\u{fffd}\u{7}\"",
+    ]);
+    let params =
+        prop::collection::vec((name, value, prop::sample::select(vec![",", ", ", " ,,", ";", " "])), 0..12);
+    let scheme = prop::sample::select(vec!["Digest ", "digest\t", "Basic ", "Digest", ""]);
+    (scheme, params).prop_map(|(scheme, params)| {
+        let params: String =
+            params.into_iter().map(|(name, value, end)| format!("{name}={value}{end}")).collect();
+        format!("{scheme}{params}").replace(['\r', '\n'], " ")
+    })
+}
+
+/// Messages of a stream that is read in pieces, up to the loss of its framing.
+fn frames(octets: &[u8], step: usize) -> Vec<Vec<u8>> {
+    let mut framer = Framer::new(65_535, 256);
+    let mut found = Vec::new();
+    for piece in octets.chunks(step) {
+        framer.push(piece);
+        while let Some(frame) = framer.next_frame() {
+            match frame {
+                Frame::Message(message) => found.push(message),
+                Frame::Ping => {}
+                Frame::Lost { .. } => {
+                    found.push(b"lost".to_vec());
+                    return found;
+                }
+            }
+        }
+    }
+    found
 }
 
 proptest! {
@@ -89,5 +157,44 @@ proptest! {
         prop_assert_eq!(uri.to_string(), text.clone());
         let printed = uri.to_string();
         prop_assert_eq!(Uri::parse(&printed).unwrap().number(), uri.number());
+    }
+
+    #[test]
+    fn digest_values_of_any_kind(value in digest_value()) {
+        passline_sip::auth::exercise(&value);
+        let account = Account { user: "bob".into(), password: Arc::new(Secret::new("x")), max_contacts: 1 };
+        let config = Config { registrar: true, accounts: vec![account], ..Config::default() };
+        let mut bench = Bench::with(config, crate::support::udp("192.0.2.1:5060", "192.0.2.9:5060"));
+        let field = format!("Authorization: {value}\r\n");
+        bench.receive(&request("REGISTER", "z9hG4bKr", 1, "", &field, ""));
+        bench.receive(&request("INVITE", "z9hG4bKi", 2, "", &format!("Contact: <sip:a@192.0.2.9>\r\n{field}"), ""));
+        prop_assert!(bench.ua.bindings("bob").is_empty());
+        let events = bench.happened();
+        let proven = |event: &Event| matches!(event, Event::Incoming { info, .. } if info.account.is_some());
+        prop_assert!(!events.iter().any(proven));
+        // And as a challenge to our own INVITE.
+        let mut bench = Bench::new();
+        let call = bench.ua.next_call_handle();
+        let (to, from) = ("sip:5000@192.0.2.9".to_owned(), "sip:demo@192.0.2.1".to_owned());
+        let credentials = Some(Credentials { user: "bob".into(), password: Arc::new(Secret::new("zanzibar")), realm: None });
+        let invite = Invite { credentials, ..Invite::new(call, to, from, bench.path, SDP.into()) };
+        bench.command(Command::Invite(Box::new(invite)));
+        let mut last = bench.last();
+        for _ in 0..6 {
+            bench.receive(&crate::support::response(last.as_bytes(), 401, "t", &format!("WWW-Authenticate: {value}\r\n"), ""));
+            last = bench.last();
+            if !last.starts_with("INVITE") {
+                break;
+            }
+        }
+        prop_assert!(last.starts_with("ACK"), "it ends: {last}");
+        prop_assert!(bench.sent.iter().all(|(_, _, bytes)| Message::parse(bytes, 99).is_ok_and(|m| m.flaw.is_none())));
+        prop_assert!(!bench.sent.iter().any(|(_, _, bytes)| String::from_utf8_lossy(bytes).contains("zanzibar")));
+    }
+
+    #[test]
+    fn a_stream_yields_the_same_in_any_pieces(messages in prop::collection::vec(mutated(), 1..6), step in 1..200usize) {
+        let octets = messages.concat();
+        prop_assert_eq!(frames(&octets, step), frames(&octets, octets.len()));
     }
 }

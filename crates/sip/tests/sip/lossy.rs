@@ -1,10 +1,12 @@
 //! Two of our own user agents over a bad network, seeded: whatever is lost, doubled or late, both sides agree in the end.
 
 use crate::support::{SDP, epoch, udp};
+use passline_identity::Secret;
 use passline_sip::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 struct World {
@@ -22,7 +24,12 @@ const NAMES: [&str; 2] = ["192.0.2.1:5060", "192.0.2.2:5060"];
 
 impl World {
     fn new(seed: u64, loss: u32) -> Self {
-        let agent = |n| UserAgent::new(Config::default(), ChaCha20Rng::seed_from_u64(seed * 2 + n));
+        Self::with(seed, loss, Config::default())
+    }
+
+    /// Both sides with these settings.
+    fn with(seed: u64, loss: u32, config: Config) -> Self {
+        let agent = |n| UserAgent::new(config.clone(), ChaCha20Rng::seed_from_u64(seed * 2 + n));
         let rng = ChaCha20Rng::seed_from_u64(seed);
         World {
             agents: [agent(0), agent(1)],
@@ -60,6 +67,9 @@ impl World {
 
     fn react(&mut self, who: usize, event: Event) {
         let command = match &event {
+            Event::Incoming { call, info } if info.number == "proven" && info.account.is_none() => {
+                Some(Command::Challenge { call: *call })
+            }
             Event::Incoming { call, .. } => Some(Command::Accept { call: *call, sdp: SDP.into() }),
             _ => None,
         };
@@ -183,4 +193,64 @@ fn cancels_on_a_bad_network_end_both_sides() {
             );
         }
     }
+}
+
+/// A phone registers, is kept registered for an hour, calls with its password, and leaves; the network loses a fifth.
+#[test]
+fn registrations_and_proven_calls_stand_on_a_bad_network() {
+    let password = Arc::new(Secret::new("pw of 100"));
+    let account = Account { user: "100".into(), password: password.clone(), max_contacts: 1 };
+    let config = Config { registrar: true, accounts: vec![account], ..Config::default() };
+    let (mut answered, mut bound, mut looks) = (0, 0, 0);
+    for seed in 0..40 {
+        let mut world = World::with(2000 + seed, 200, config.clone());
+        let path = udp(NAMES[0], NAMES[1]);
+        let credentials =
+            Credentials { user: "100".into(), password: password.clone(), realm: Some("passline".into()) };
+        let registration = Registration {
+            registrar: format!("sip:{}", NAMES[1]),
+            aor: format!("sip:100@{}", NAMES[1]),
+            contact_user: "100".into(),
+            paths: vec![path],
+            credentials: Some(credentials.clone()),
+            expires: 300,
+        };
+        let id = RegistrationId(1);
+        world.input(0, Input::Command(Command::Register { id, registration: Box::new(registration) }));
+        for _ in 0..36 {
+            world.run(Duration::from_secs(100));
+            looks += 1;
+            bound += world.agents[1].bindings("100").len();
+        }
+        let call = world.agents[0].next_call_handle();
+        let (to, from) = (format!("sip:proven@{}", NAMES[1]), format!("sip:100@{}", NAMES[0]));
+        let invite =
+            Invite { credentials: Some(credentials), ..Invite::new(call, to, from, path, SDP.into()) };
+        world.input(0, Input::Command(Command::Invite(Box::new(invite))));
+        world.run(Duration::from_secs(60));
+        answered += u32::from(world.events[0].iter().any(|e| matches!(e, Event::Answered { .. })));
+        let proven =
+            |e: &Event| matches!(e, Event::Incoming { info, .. } if info.account.as_deref() == Some("100"));
+        assert!(
+            world.events[1].iter().filter(|e| proven(e)).count() <= 1,
+            "seed {seed}: one call is one call"
+        );
+        world.input(0, Input::Command(Command::HangUp { call, reason: None }));
+        world.input(0, Input::Command(Command::Unregister { id }));
+        world.run(Duration::from_secs(400));
+        assert!(!world.events[1].iter().any(|e| matches!(e, Event::AuthFailed { .. })), "seed {seed}");
+        let last = world.events[0].iter().rev().find(|e| matches!(e, Event::Registration { .. }));
+        assert!(
+            matches!(last, Some(Event::Registration { state: RegistrationState::Unregistered, .. })),
+            "seed {seed}: {last:?}"
+        );
+        for agent in &world.agents {
+            assert!(agent.bindings("100").is_empty());
+            assert_eq!((agent.calls(), agent.transactions(), agent.deadline()), (0, 0, None), "seed {seed}");
+        }
+    }
+    assert!(
+        answered >= 39 && bound * 100 >= looks * 99,
+        "{answered} of 40 calls, bound {bound} of {looks} times"
+    );
 }
