@@ -18,6 +18,10 @@ fn a_reset_gives_the_account_back() {
     let call = server.call();
     assert_eq!(call["outcome"], "completed");
     assert_eq!(call["digit_count"], talk.pressed.len());
+    assert_eq!(call["evidence"]["presses"], talk.pressed.len(), "one press is one digit, with its evidence");
+    let presses = call["presses"].as_array().expect("the evidence of each key");
+    assert!(presses.iter().all(|press| press["key"].is_null()), "secret keys leave no value: {presses:?}");
+    assert!(presses.iter().all(|press| press["packets"].as_u64() >= Some(3)), "{presses:?}");
     let heard: Vec<_> = talk.ear.prompts.iter().map(|prompt| (&prompt.name, prompt.complete)).collect();
     assert!(talk.heard("goodbye"), "to its end: {heard:?}");
 }

@@ -24,6 +24,11 @@ pub struct CallRecord {
     pub digits: Option<String>,
     /// Number of keys pressed, secret ones included.
     pub digit_count: u32,
+    /// The evidence for the keys, all of them together.
+    pub evidence: DigitEvidence,
+    /// The evidence for each of the first 256 keys.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub presses: Vec<KeyPress>,
     /// RTP packets sent.
     pub sent: u64,
     /// RTP packets received.
@@ -73,6 +78,44 @@ pub struct CallRecord {
     /// Its SIP messages, the first and the last ones of very many; only where one call is asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ladder: Vec<CallMessage>,
+}
+
+/// What the keys of a call were heard by.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DigitEvidence {
+    /// Presses heard; each of them is one digit.
+    pub presses: u32,
+    /// Telephone-event packets, copies included.
+    pub packets: u32,
+    /// Telephone-event packets missing between those that came.
+    pub lost: u32,
+    /// Telephone-event packets that came more than once.
+    pub duplicates: u32,
+    /// Keys that were told of by more than one method, and are one digit nevertheless.
+    pub merged: u32,
+}
+
+/// What one key was heard by.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct KeyPress {
+    /// By the sender's clock, ms since our stream was opened.
+    pub ms: u64,
+    /// The key; nothing where keys are secret.
+    pub key: Option<char>,
+    /// Length, ms.
+    pub duration_ms: Option<u32>,
+    /// The methods that told of it, the first one first.
+    pub methods: Vec<String>,
+    /// Telephone-event packets, copies included.
+    pub packets: u16,
+    /// Telephone-event packets missing between those that came.
+    pub lost: u16,
+    /// Telephone-event packets that came more than once.
+    pub duplicates: u16,
+    /// Holes in the tone that were bridged.
+    pub bridged: u16,
 }
 
 /// Why a call went wrong, for whoever runs the PBX.

@@ -1,5 +1,5 @@
 //! What is kept of a call.
-use crate::Diagnosis;
+use crate::{Diagnosis, DigitLedger};
 use passline_identity::CallId;
 use passline_rtp::{Method, Statistics};
 use std::net::SocketAddr;
@@ -45,6 +45,8 @@ pub struct CallRecord {
     pub digits: Option<String>,
     /// Number of presses heard, public or not.
     pub digit_count: u32,
+    /// The evidence for each press; keys in it only where `digits` has them.
+    pub ledger: DigitLedger,
     /// Media counters; `None` if no stream was opened.
     pub statistics: Option<Statistics>,
     /// RTP packets from elsewhere than the peer, dropped.

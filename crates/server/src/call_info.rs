@@ -7,7 +7,7 @@ use crate::{
     exit::Failure,
     ladder,
 };
-use passline_connectors::CallRecord;
+use passline_connectors::{CallRecord, DigitEvidence, KeyPress};
 
 /// Looks in the store, and then among the running calls.
 pub async fn run(config: &Config, args: &CallInfoArgs) -> Result<(), Failure> {
@@ -104,11 +104,19 @@ fn show(call: &CallRecord, json: bool) -> Result<(), Failure> {
                 call.jitter_ms
             ),
         );
-        let keys = match &call.digits {
-            Some(digits) => format!("{digits} ({})", call.digit_count),
-            None => call.digit_count.to_string(),
-        };
-        line("keys", &format!("{keys} by {}", call.dtmf.as_deref().unwrap_or("no method")));
+        let DigitEvidence { presses, packets, lost, merged, .. } = call.evidence;
+        let method = call.dtmf.as_deref().unwrap_or("no method");
+        let shown = call.digits.as_ref().map(|digits| format!(": {digits}")).unwrap_or_default();
+        line(
+            "keys",
+            &format!(
+                "{presses} presses, {packets} packets, {lost} lost, {} digits by {method}{shown}",
+                call.digit_count
+            ),
+        );
+        if merged > 0 {
+            line("", &format!("{merged} of them came by more than one way, and are one digit each"));
+        }
     }
     if !call.steps.is_empty() {
         line("steps", &call.steps.join(" → "));
@@ -116,8 +124,30 @@ fn show(call: &CallRecord, json: bool) -> Result<(), Failure> {
     if let Some(diagnosis) = &call.diagnosis {
         println!("\n{}", diagnosis.sentence);
     }
+    show_presses(&call.presses);
     draw(&call.ladder);
     Ok(())
+}
+
+/// What each key was heard by; secret keys as dots.
+fn show_presses(presses: &[KeyPress]) {
+    if presses.is_empty() {
+        return;
+    }
+    println!("\n  at s      key  ms     packets  lost  doubled  holes  by");
+    for press in presses {
+        println!(
+            "  {:<9.3} {:<4} {:<6} {:<8} {:<5} {:<8} {:<6} {}",
+            press.ms as f64 / 1000.0,
+            press.key.unwrap_or('•'),
+            press.duration_ms.map_or("-".into(), |ms| ms.to_string()),
+            press.packets,
+            press.lost,
+            press.duplicates,
+            press.bridged,
+            press.methods.join("+"),
+        );
+    }
 }
 
 fn show_running(call: &RunningCall) {

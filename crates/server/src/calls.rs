@@ -79,8 +79,12 @@ pub fn print_call(call: &CallRecord) {
         Some(digits) => digits.clone(),
         None => format!("{} keys", call.digit_count),
     };
+    let evidence = match call.evidence.packets {
+        0 => String::new(),
+        packets => format!(" in {packets} packets, {} lost", call.evidence.lost),
+    };
     println!(
-        "{}  {}  {} → {}  {}  {} by {}  {} packets in, {} lost, {} doubled, jitter {:.1} ms, {} out  {}",
+        "{}  {}  {} → {}  {}  {} by {}{evidence}  {} packets in, {} lost, {} doubled, jitter {:.1} ms, {} out  {}",
         call.start,
         call.call,
         call.from,

@@ -1,5 +1,5 @@
 //! What is kept of a call: times as UTC, numbers masked, nothing in it that moves a terminal.
-use passline_connectors::{CallRecord, mask_number};
+use passline_connectors::{CallRecord, DigitEvidence, KeyPress, mask_number};
 use std::time::SystemTime;
 
 /// Longest text from outside that is kept, in characters.
@@ -34,6 +34,8 @@ pub fn keep(record: &passline_engine::CallRecord, start: SystemTime, end: System
         dtmf: record.dtmf.map(|method| method.as_str().to_owned()),
         digits: record.digits.clone(),
         digit_count: record.digit_count,
+        evidence: evidence(&record.ledger),
+        presses: record.ledger.presses.iter().map(press).collect(),
         sent: statistics.sent,
         received: statistics.received,
         lost: statistics.lost,
@@ -49,6 +51,28 @@ pub fn keep(record: &passline_engine::CallRecord, start: SystemTime, end: System
         user_agent: record.user_agent.as_deref().map(printable),
         foreign: record.foreign_packets,
         ..CallRecord::new(&record.call)
+    }
+}
+
+fn evidence(ledger: &passline_engine::DigitLedger) -> DigitEvidence {
+    let passline_engine::DigitLedger { count, packets, lost, duplicates, merged, .. } = *ledger;
+    DigitEvidence { presses: count, packets, lost, duplicates, merged }
+}
+
+fn press(press: &passline_engine::PressEvidence) -> KeyPress {
+    let others = press.merged.iter().filter(|method| *method != press.method);
+    KeyPress {
+        ms: press.at_ms,
+        key: press.key,
+        duration_ms: press.duration_ms,
+        methods: std::iter::once(press.method)
+            .chain(others)
+            .map(|method| method.as_str().to_owned())
+            .collect(),
+        packets: press.packets,
+        lost: press.lost,
+        duplicates: press.duplicates,
+        bridged: press.bridged,
     }
 }
 

@@ -233,6 +233,7 @@ fn empty(
         dtmf: None,
         digits: None,
         digit_count: 0,
+        ledger: crate::DigitLedger::default(),
         statistics: None,
         foreign_packets: 0,
         trunk: None,

@@ -148,8 +148,11 @@ impl Session {
     /// News from the shard.
     pub(crate) fn media(&mut self, now: Instant, core: &mut Core, event: MediaEvent) {
         match event {
-            MediaEvent::Digit { press, .. } => self.digit(now, core, press),
-            MediaEvent::DigitEnd { .. } => {}
+            MediaEvent::Digit { press, .. } => {
+                self.draft.digit_ledger.press(&press);
+                self.digit(now, core, press);
+            }
+            MediaEvent::DigitEnd { end, .. } => self.draft.digit_ledger.end(&end),
             MediaEvent::PlayFinished { number, .. } => self.played(now, core, number),
             // Before the ACK nobody need have spoken; the user agent gives up by itself.
             MediaEvent::Silent { .. } if self.dialog != Dialog::Confirmed => {}

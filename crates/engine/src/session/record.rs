@@ -1,6 +1,6 @@
 //! What is remembered of a call while it lasts.
 use super::Session;
-use crate::{CallRecord, Diagnosis, Direction, Identity, LadderLine, LiveCall};
+use crate::{CallRecord, Diagnosis, DigitLedger, Direction, Identity, LadderLine, LiveCall};
 use passline_identity::CallId;
 use passline_rtp::{Method, Statistics};
 use passline_sip::{EndCause, Transport};
@@ -30,6 +30,7 @@ pub(crate) struct Draft {
     digits: String,
     all_public: bool,
     digit_count: u32,
+    pub(super) digit_ledger: DigitLedger,
     statistics: Option<Statistics>,
     foreign: u64,
     outcome: Option<&'static str>,
@@ -72,6 +73,7 @@ impl Draft {
             digits: String::new(),
             all_public: true,
             digit_count: 0,
+            digit_ledger: DigitLedger::default(),
             statistics: None,
             foreign: 0,
             outcome: None,
@@ -175,8 +177,10 @@ impl Draft {
         if !public {
             self.all_public = false;
             self.digits.clear();
+            self.digit_ledger.hide();
         } else if self.all_public && self.digits.len() < DIGITS {
             self.digits.push(key);
+            self.digit_ledger.show(key);
         }
     }
 
@@ -280,6 +284,7 @@ impl Session {
             dtmf: draft.dtmf,
             digits: (draft.all_public && draft.digit_count > 0).then_some(draft.digits),
             digit_count: draft.digit_count,
+            ledger: draft.digit_ledger,
             trunk: draft.trunk,
             account: draft.account,
             identity: draft.identity,
