@@ -12,6 +12,7 @@ mod bind;
 mod clock;
 mod control;
 mod datagram;
+mod guard;
 mod media;
 mod media_sockets;
 mod outbox;

@@ -93,11 +93,15 @@ pub struct GuardConfig {
     pub invites: Rate,
     /// New INVITEs of all unknown sources together.
     pub all_invites: Rate,
+    /// Calls of unknown sources that are not yet confirmed by an ACK, all together.
+    pub half_open: usize,
+    /// Of one source.
+    pub half_open_per_source: usize,
     /// New connections of one source.
     pub connections: Rate,
     /// A source that is told 401, 403 or 407 in answer to credentials more often than this is banned.
     pub failed_logins: Rate,
-    /// A source that is told 404, 405, 484 and the like more often than this is banned: it tries out numbers.
+    /// A source that is told 404, 484 and the like more often than this is banned: it tries out numbers.
     pub wrong_numbers: Rate,
     /// A source that sends more that is no SIP than this is banned.
     pub garbage: Rate,
@@ -149,6 +153,8 @@ impl Default for GuardConfig {
             all_messages: Rate::per_second(5_000, 2_500),
             invites: Rate::per_second(40, 10),
             all_invites: Rate::per_second(200, 100),
+            half_open: 100,
+            half_open_per_source: 20,
             connections: Rate::per_second(50, 10),
             failed_logins: Rate::per_minute(10, 2),
             wrong_numbers: Rate::per_minute(20, 10),
