@@ -44,7 +44,11 @@ pub(crate) fn sip_udp(address: SocketAddr, dscp: u8) -> Result<UdpSocket, NetErr
 }
 
 /// A SIP socket for connections.
-pub(crate) fn sip_tcp(address: SocketAddr, dscp: u8) -> Result<std::net::TcpListener, NetError> {
+pub(crate) fn sip_tcp(
+    transport: &'static str,
+    address: SocketAddr,
+    dscp: u8,
+) -> Result<std::net::TcpListener, NetError> {
     let listen = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         mark(&socket, address, dscp);
@@ -56,7 +60,7 @@ pub(crate) fn sip_tcp(address: SocketAddr, dscp: u8) -> Result<std::net::TcpList
         socket.set_nonblocking(true)?;
         Ok(std::net::TcpListener::from(socket))
     };
-    listen().map_err(|source| refused("TCP", address, source))
+    listen().map_err(|source| refused(transport, address, source))
 }
 
 fn udp(address: SocketAddr, dscp: u8, buffer: usize) -> io::Result<UdpSocket> {
@@ -118,9 +122,9 @@ mod tests {
         let error = sip_udp(taken, 24).expect_err("in use");
         let text = error.to_string();
         assert!(text.contains(&taken.to_string()) && text.contains("in use"), "{text}");
-        let listener = sip_tcp(loopback, 24).expect("a free port");
+        let listener = sip_tcp("TCP", loopback, 24).expect("a free port");
         let taken = listener.local_addr().expect("bound");
-        assert!(sip_tcp(taken, 24).is_err());
+        assert!(sip_tcp("TCP", taken, 24).is_err());
     }
 
     #[test]

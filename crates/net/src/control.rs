@@ -1,15 +1,22 @@
 //! The one task that owns the control machine.
 use crate::bind::{self, Pair};
 use crate::clock::Anchor;
+use crate::connections::Connections;
+use crate::dial::Asker;
+use crate::dns::{Dns, Ours};
+use crate::gate::Gate;
 use crate::media::ToShard;
 use crate::outbox::Outbox;
-use crate::sip_tcp::{Connection, Connections};
 use crate::sip_udp::SipUdp;
-use crate::{Command, DialRequest, NetConfig, NetEvent, resolve};
+use crate::stream::Connection;
+use crate::tls::Tls;
+use crate::{Command, NetConfig, NetEvent};
+use passline_engine::sip::message::Framer;
 use passline_engine::sip::{self, Flow, Transport};
-use passline_engine::{Control, ControlInput, ControlOutput, Dial, LegEvent, LegId, MediaEvent, StreamId};
+use passline_engine::{Control, ControlInput, ControlOutput, MediaEvent, StreamId};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -19,12 +26,37 @@ const TURN: usize = 64;
 
 /// News from the SIP sockets.
 pub(crate) enum FromSip {
-    Datagram { path: Flow, bytes: Vec<u8> },
-    Stream { path: Flow, bytes: Vec<u8> },
-    Connected { path: Flow, connection: Connection },
+    Datagram {
+        path: Flow,
+        bytes: Vec<u8>,
+    },
+    Stream {
+        path: Flow,
+        bytes: Vec<u8>,
+    },
+    Connected {
+        path: Flow,
+        connection: Connection,
+    },
     Closed(u64),
-    SendFailed { path: Flow, reason: String },
-    Resolved { dial: DialRequest, to: Result<(SocketAddr, Transport), String> },
+    SendFailed {
+        path: Flow,
+        reason: String,
+    },
+    Resolved {
+        asker: Asker,
+        found: Result<Found, String>,
+    },
+    /// The guard has news.
+    Banned,
+}
+
+/// Where a host leads.
+pub(crate) struct Found {
+    /// The name that was looked up.
+    pub(crate) host: String,
+    /// Not empty, in the order in which they are tried.
+    pub(crate) to: Vec<(Transport, SocketAddr)>,
 }
 
 /// Everything that the control task owns.
@@ -33,11 +65,21 @@ pub(crate) struct ControlTask {
     pub(crate) control: Control,
     pub(crate) udp: Vec<SipUdp>,
     pub(crate) tcp: Vec<SocketAddr>,
+    pub(crate) tls: Vec<SocketAddr>,
+    pub(crate) ours: Ours,
+    pub(crate) dns: Dns,
+    pub(crate) gate: Gate,
+    pub(crate) trust: Arc<Tls>,
+    pub(crate) capturing: bool,
+    /// While capturing: the messages of each connection in the making.
+    pub(crate) framers: BTreeMap<u64, Framer>,
     pub(crate) connections: Connections,
     pub(crate) open: BTreeMap<u64, Connection>,
     pub(crate) shards: Vec<mpsc::UnboundedSender<ToShard>>,
     pub(crate) commands: mpsc::UnboundedReceiver<Command>,
     pub(crate) sip: mpsc::Receiver<FromSip>,
+    /// Datagrams of those whom we do not know.
+    pub(crate) strangers: mpsc::Receiver<FromSip>,
     pub(crate) sip_sender: mpsc::Sender<FromSip>,
     pub(crate) media: mpsc::UnboundedReceiver<MediaEvent>,
     pub(crate) outbox: Outbox,
@@ -53,7 +95,7 @@ pub(crate) enum Next {
     Failed(StreamId),
     SendFailed { path: Flow, reason: String },
     ConnectionLost(u64),
-    Unresolved(u64),
+    Resolve { id: u64, uri: String, transport: Option<Transport> },
 }
 
 impl ControlTask {
@@ -68,6 +110,8 @@ impl ControlTask {
                 }
             };
             tokio::select! {
+                // Running calls go first, then those whom we know, then the rest of the world.
+                biased;
                 command = self.commands.recv() => match command {
                     None | Some(Command::Stop) => break,
                     Some(command) => self.command(command),
@@ -79,6 +123,8 @@ impl ControlTask {
                         self.handle(ControlInput::Media(event));
                     }
                 }
+                () = self.outbox.flush(), if self.outbox.waits() => {}
+                () = timer => self.handle(ControlInput::Timer),
                 Some(news) = self.sip.recv() => {
                     self.news(news);
                     for _ in 0..TURN {
@@ -86,8 +132,7 @@ impl ControlTask {
                         self.news(news);
                     }
                 }
-                () = self.outbox.flush(), if self.outbox.waits() => {}
-                () = timer => self.handle(ControlInput::Timer),
+                Some(news) = self.strangers.recv() => self.news(news),
             }
             // Ended connects and closed readers need not be kept.
             while self.tasks.try_join_next().is_some() {}
@@ -99,37 +144,10 @@ impl ControlTask {
         self.outbox.stopped().await;
     }
 
-    fn command(&mut self, command: Command) {
-        match command {
-            Command::Answer { call, number, answer } => {
-                self.handle(ControlInput::Answer { call, number, answer })
-            }
-            Command::Dial(dial) => self.dial(dial),
-            Command::Leg { leg, command } => self.handle(ControlInput::Leg { leg, command }),
-            Command::Drain => self.handle(ControlInput::Drain),
-            Command::HangUpAll => self.handle(ControlInput::HangUpAll),
-            Command::Reload { program, library } => {
-                self.handle(ControlInput::Reload { program, library });
-            }
-            Command::Bans(list) => {
-                let _ = list.send(Vec::new());
-            }
-            Command::Unban { done, .. } => {
-                let _ = done.send(false);
-            }
-            Command::Tls { done, .. } => {
-                let _ = done.send(Ok(()));
-            }
-            Command::Counters(counters) => {
-                let _ = counters.send(crate::Counters::default());
-            }
-            Command::Ban { .. } | Command::Guard(_) | Command::Capture(_) | Command::Stop => {}
-        }
-    }
-
     fn news(&mut self, news: FromSip) {
         match news {
             FromSip::Datagram { path, bytes } => {
+                self.capture(true, &path, &bytes);
                 let bytes = &bytes;
                 self.handle(ControlInput::Sip(sip::Input::Datagram { path, bytes }));
             }
@@ -138,6 +156,7 @@ impl ControlTask {
                 if !path.connection.is_some_and(|id| self.open.contains_key(&id)) {
                     return;
                 }
+                self.capture(true, &path, &bytes);
                 let bytes = &bytes;
                 self.handle(ControlInput::Sip(sip::Input::Stream { path, bytes }));
             }
@@ -148,6 +167,7 @@ impl ControlTask {
                 }
             }
             FromSip::Closed(connection) => {
+                self.framers.remove(&connection);
                 if self.open.remove(&connection).is_some() {
                     self.handle(ControlInput::Sip(sip::Input::Closed { connection }));
                 }
@@ -155,68 +175,13 @@ impl ControlTask {
             FromSip::SendFailed { path, reason } => {
                 self.handle(ControlInput::Sip(sip::Input::SendFailed { path, reason }));
             }
-            FromSip::Resolved { dial, to } => self.resolved(dial, to),
+            FromSip::Resolved { asker, found } => self.resolved(asker, found),
+            FromSip::Banned => self.tell_bans(),
         }
-    }
-
-    /// Finds the callee's address, in a task of its own if a name must be looked up.
-    fn dial(&mut self, dial: DialRequest) {
-        let target = match resolve::target(&dial.uri) {
-            Ok(target) => target,
-            Err(reason) => return self.refuse(dial.leg, reason),
-        };
-        let transport = dial.transport.or(target.transport).unwrap_or(Transport::Udp);
-        let news = self.sip_sender.clone();
-        self.tasks.spawn(async move {
-            let to = resolve::resolve(&target).await.map(|address| (address, transport));
-            let _ = news.send(FromSip::Resolved { dial, to }).await;
-        });
-    }
-
-    fn resolved(&mut self, dial: DialRequest, to: Result<(SocketAddr, Transport), String>) {
-        let (remote, transport) = match to {
-            Ok(found) => found,
-            Err(reason) => return self.refuse(dial.leg, reason),
-        };
-        let Some(local) = self.local(transport, remote) else {
-            let reason = format!("no {} address of ours reaches {remote}", transport.token());
-            return self.refuse(dial.leg, reason);
-        };
-        let path = Flow { transport, local, remote, connection: None };
-        self.handle(ControlInput::Dial(Dial {
-            leg: dial.leg,
-            uri: dial.uri,
-            from: dial.from,
-            path,
-            tap: dial.tap,
-            events: dial.events,
-            inband: dial.inband,
-        }));
-    }
-
-    /// The listening address that a path to `remote` begins at.
-    fn local(&self, transport: Transport, remote: SocketAddr) -> Option<SocketAddr> {
-        let fits = |local: &SocketAddr| local.is_ipv4() == remote.is_ipv4();
-        let udp = || self.udp.iter().map(|socket| socket.local).find(fits);
-        let local = match transport {
-            Transport::Udp => udp()?,
-            // A caller without a listener names its UDP address; connections leave from any port anyway.
-            _ => self.tcp.iter().copied().find(fits).or_else(udp)?,
-        };
-        if !local.ip().is_unspecified() {
-            return Some(local);
-        }
-        Some(SocketAddr::new(source_towards(remote)?, local.port()))
-    }
-
-    fn refuse(&mut self, leg: LegId, reason: String) {
-        let refused = LegEvent::Refused { status: 0, reason };
-        self.outbox.push(NetEvent::Leg { leg, event: refused });
-        self.outbox.push(NetEvent::Leg { leg, event: LegEvent::Ended(sip::EndCause::Refused) });
     }
 
     /// Moves the machine and does what it says, and what that entails.
-    fn handle(&mut self, input: ControlInput<'_>) {
+    pub(crate) fn handle(&mut self, input: ControlInput<'_>) {
         self.control.handle(Instant::now(), input);
         self.drain();
         while let Some(next) = self.inputs.pop_front() {
@@ -226,9 +191,9 @@ impl ControlTask {
                 Next::SendFailed { path, reason } => {
                     ControlInput::Sip(sip::Input::SendFailed { path, reason })
                 }
-                Next::Unresolved(id) => {
-                    let reason = "names are not looked up here".to_owned();
-                    ControlInput::Resolved { id, paths: Vec::new(), reason }
+                Next::Resolve { id, uri, transport } => {
+                    self.resolve(&uri, transport, Asker::Engine(id));
+                    continue;
                 }
                 Next::ConnectionLost(connection) => ControlInput::Sip(sip::Input::Closed { connection }),
             };
@@ -261,9 +226,8 @@ impl ControlTask {
                 }
                 ControlOutput::Leg { leg, event } => self.outbox.push(NetEvent::Leg { leg, event }),
                 ControlOutput::Trace(trace) => self.outbox.push_if_room(NetEvent::Trace(trace)),
-                // No trunk or device is configured through this shell yet.
-                ControlOutput::Resolve { id, .. } => {
-                    self.inputs.push_back(Next::Unresolved(id));
+                ControlOutput::Resolve { id, uri, transport } => {
+                    self.inputs.push_back(Next::Resolve { id, uri, transport });
                 }
                 ControlOutput::Status(_) => {}
                 ControlOutput::Drained => self.outbox.push(NetEvent::Drained),
@@ -312,6 +276,18 @@ impl ControlTask {
     }
 
     fn send(&mut self, path: Flow, bytes: Vec<u8>) {
+        let is_datagram = path.connection.is_none();
+        let (may, has_news) = {
+            let mut guard = self.gate.guard();
+            (guard.may_send(Instant::now(), path.remote.ip(), is_datagram, &bytes), guard.has_news())
+        };
+        if has_news {
+            self.tell_bans();
+        }
+        if !may {
+            return;
+        }
+        self.capture(false, &path, &bytes);
         match path.connection {
             Some(connection) => {
                 let sent = self.open.get(&connection).map(|open| open.send(bytes));
@@ -332,15 +308,4 @@ impl ControlTask {
             }
         }
     }
-}
-
-/// Our address that packets to `remote` leave from, by the routing table.
-fn source_towards(remote: SocketAddr) -> Option<std::net::IpAddr> {
-    let any: SocketAddr = match remote {
-        SocketAddr::V4(_) => (std::net::Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (std::net::Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
-    let socket = std::net::UdpSocket::bind(any).ok()?;
-    socket.connect(remote).ok()?;
-    Some(socket.local_addr().ok()?.ip())
 }

@@ -9,18 +9,26 @@
 mod allow;
 mod api;
 mod bind;
+mod capture;
 mod clock;
+mod command;
+mod connections;
 mod control;
 mod datagram;
+mod dial;
+mod dns;
+mod gate;
 mod guard;
+mod handshakes;
 mod media;
 mod media_sockets;
 mod outbox;
 mod resolve;
 mod settings;
-mod sip_tcp;
 mod sip_udp;
 mod start;
+mod stream;
+mod tls;
 
 pub use api::{Ban, Captured, Command, Counters, DialRequest, Handle, NetConfig, NetError, NetEvent};
 pub use settings::{DnsConfig, GuardConfig, OwnCertificate, Rate, TlsConfig, TlsPeer};

@@ -21,9 +21,9 @@ pub struct TlsConfig {
     pub peers: Vec<TlsPeer>,
     /// A handshake that takes longer is given up.
     pub handshake: Duration,
-    /// Most handshakes under way at once, in both directions.
+    /// Most handshakes under way at once with those who connect to us; beyond it the oldest is given up.
     pub handshakes: usize,
-    /// Most handshakes under way with one address.
+    /// Most handshakes under way with one address; beyond it the oldest of that address is given up.
     pub handshakes_per_peer: usize,
 }
 

@@ -1,7 +1,8 @@
 //! SIP over UDP: one reading task per socket, sending from the control task.
-use crate::allow::AllowList;
 use crate::control::FromSip;
 use crate::datagram;
+use crate::gate::Gate;
+use crate::guard::Verdict;
 use passline_engine::sip::{Flow, Transport};
 use std::io;
 use std::net::SocketAddr;
@@ -27,11 +28,13 @@ impl SipUdp {
         Ok(SipUdp { socket, local })
     }
 
-    /// The task that reads: what the control task cannot take is dropped, and SIP repeats it.
+    /// The task that reads: what the control task cannot take is dropped, and SIP repeats it. Strangers have a queue
+    /// of their own, so that they push out nobody else.
     pub(crate) fn reader(
         &self,
-        allow: AllowList,
-        to: mpsc::Sender<FromSip>,
+        gate: Gate,
+        known: mpsc::Sender<FromSip>,
+        strangers: mpsc::Sender<FromSip>,
     ) -> impl Future<Output = ()> + Send + use<> {
         let (socket, local) = (Arc::clone(&self.socket), self.local);
         async move {
@@ -44,9 +47,16 @@ impl SipUdp {
                     let Ok(datagram) = socket.try_io(Interest::READABLE, read) else {
                         break;
                     };
-                    if !allow.admits(datagram.from.ip()) {
-                        continue;
+                    let (verdict, has_news) = gate.datagram(datagram.from.ip(), &buffer[..datagram.length]);
+                    if has_news {
+                        // If there is no room, the control task is awake anyway.
+                        let _ = known.try_send(FromSip::Banned);
                     }
+                    let to = match verdict {
+                        Verdict::Known => &known,
+                        Verdict::Stranger => &strangers,
+                        Verdict::Dropped => continue,
+                    };
                     let ip = datagram.to.unwrap_or(local.ip());
                     let path = Flow {
                         transport: Transport::Udp,
@@ -55,10 +65,10 @@ impl SipUdp {
                         connection: None,
                     };
                     let bytes = buffer[..datagram.length].to_vec();
-                    if let Err(mpsc::error::TrySendError::Closed(_)) =
-                        to.try_send(FromSip::Datagram { path, bytes })
-                    {
-                        return;
+                    match to.try_send(FromSip::Datagram { path, bytes }) {
+                        Ok(()) => {}
+                        Err(mpsc::error::TrySendError::Full(_)) => gate.guard().was_busy(),
+                        Err(mpsc::error::TrySendError::Closed(_)) => return,
                     }
                 }
                 tokio::task::yield_now().await;
