@@ -1,7 +1,9 @@
 //! Whole calls in virtual time: both machines of the engine against a peer made of text and packets.
 mod answering;
+mod bridging;
 mod ending;
 mod media;
 mod peer;
+mod phone;
 mod renegotiating;
 mod world;

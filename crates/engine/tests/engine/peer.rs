@@ -1,6 +1,8 @@
 //! A telephone made of text.
 use crate::world::{OURS, World, address};
 use passline_engine::StreamId;
+use passline_engine::rtp::codec::Codec;
+use passline_engine::rtp::{Digit, ToneGenerator};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -125,8 +127,13 @@ impl Peer {
 
     /// One packet of µ-law silence.
     pub fn audio(&mut self) -> Vec<u8> {
-        let mut packet = self.header(0, false, self.timestamp);
-        packet.extend([0xFF; 160]);
+        self.audio_of(0, 0xFF)
+    }
+
+    /// One packet of one octet throughout, with this payload type.
+    pub fn audio_of(&mut self, payload_type: u8, octet: u8) -> Vec<u8> {
+        let mut packet = self.header(payload_type, false, self.timestamp);
+        packet.extend([octet; 160]);
         self.timestamp = self.timestamp.wrapping_add(160);
         packet
     }
@@ -155,6 +162,23 @@ impl Peer {
             .collect();
         self.timestamp = self.timestamp.wrapping_add(1600);
         packets
+    }
+
+    /// A key as a tone in the audio, 120 ms of it.
+    pub fn tone(&mut self, key: char) -> Vec<Vec<u8>> {
+        let digit = Digit::from_char(key).expect("a key");
+        let mut pcm = vec![0i16; 960];
+        ToneGenerator::new(digit, 120).fill(&mut pcm);
+        pcm.chunks(160)
+            .map(|frame| {
+                let mut packet = self.header(0, false, self.timestamp);
+                let mut octets = [0u8; 160];
+                Codec::Pcmu.encode(frame, &mut octets);
+                packet.extend(octets);
+                self.timestamp = self.timestamp.wrapping_add(160);
+                packet
+            })
+            .collect()
     }
 
     /// Speaks silence for a while.

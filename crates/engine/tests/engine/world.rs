@@ -7,7 +7,7 @@ use passline_engine::rtp::FrameKind;
 use passline_engine::sip::{self, Flow, Transport};
 use passline_engine::{
     CallRecord, Channel, Control, ControlInput, ControlOutput, EngineConfig, MediaShard, PacketSink,
-    PortPool, Received, ShardConfig, StreamId,
+    PortPool, Received, ShardConfig, StatusEvent, StreamId,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -30,6 +30,23 @@ steps:
       heard: heard
       after: 2s
       pause: 700ms
+"#;
+
+const DESK: &str = r#"
+flow: desk
+version: 1
+languages: [en]
+entry: { number: "5003" }
+limits: { call: 10m }
+on:
+  call_limit: { say: over, interrupt: false, hangup: error }
+steps:
+  - transfer: { to: "0900" }
+    exits: { failed: closed }
+  - label: closed
+  - say: over
+    interrupt: false
+  - hangup: completed
 "#;
 
 const FAREWELL: &str = r#"
@@ -78,7 +95,7 @@ fn shipped() -> (Arc<Program>, Arc<Library>) {
     static SHIPPED: OnceLock<(Arc<Program>, Arc<Library>)> = OnceLock::new();
     let made = SHIPPED.get_or_init(|| {
         let library = Library::build(vec![synthetic::language("en", &PROMPTS, &[])]).expect("prompts");
-        let files = [("line_test.yaml", FLOW), ("farewell.yaml", FAREWELL)]
+        let files = [("line_test.yaml", FLOW), ("farewell.yaml", FAREWELL), ("desk.yaml", DESK)]
             .map(|(path, text)| (path.to_owned(), text.to_owned()));
         let program = load(&files, &Prompts(&library)).expect("the test's flow");
         (Arc::new(program), Arc::new(library))
@@ -140,6 +157,11 @@ pub struct World {
     pub ports: Ports,
     pub opened: Vec<(StreamId, u16)>,
     pub drained: bool,
+    pub status: Vec<StatusEvent>,
+    /// Names that are known, and what they stand for.
+    pub names: Vec<(String, Vec<SocketAddr>)>,
+    /// Look-ups so far.
+    pub lookups: Vec<String>,
     /// The process is stopped: nothing ticks.
     pub stalled: bool,
     pub total_ports: usize,
@@ -176,6 +198,9 @@ impl World {
             ports: Ports::Open,
             opened: Vec::new(),
             drained: false,
+            status: Vec::new(),
+            names: Vec::new(),
+            lookups: Vec::new(),
             stalled: false,
             total_ports,
         }
@@ -228,12 +253,25 @@ impl World {
                 self.control.handle(self.now, ControlInput::Answer { call, number, answer });
             }
             ControlOutput::Record(record) => self.records.push(*record),
+            ControlOutput::Status(event) => self.status.push(event),
+            ControlOutput::Resolve { id, uri, .. } => {
+                let known = self.names.iter().find(|(name, _)| uri.contains(name.as_str()));
+                let found = known.map(|(_, addresses)| addresses.clone()).unwrap_or_default();
+                let path = |remote| Flow {
+                    transport: Transport::Udp,
+                    local: address(OURS),
+                    remote,
+                    connection: None,
+                };
+                let paths = found.into_iter().map(path).collect();
+                self.lookups.push(uri);
+                let reason = "no such name".to_owned();
+                self.control.handle(self.now, ControlInput::Resolved { id, paths, reason });
+            }
             ControlOutput::Drained => self.drained = true,
             ControlOutput::ClosePort(_)
             | ControlOutput::CallStarted { .. }
             | ControlOutput::Leg { .. }
-            | ControlOutput::Resolve { .. }
-            | ControlOutput::Status(_)
             | ControlOutput::Trace(_) => {}
         }
     }
