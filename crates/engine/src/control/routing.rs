@@ -5,7 +5,7 @@ use crate::session::{Arrival, Session, Target, Terms};
 use crate::{Diagnosis, Identity, Reach, Rewrite, Trunk, TrunkAuth};
 use passline_flow::FlowId;
 use passline_identity::CallId;
-use passline_sip::{CallHandle, Command, IncomingCall};
+use passline_sip::{CallHandle, IncomingCall};
 use std::time::Instant;
 
 /// Who calls.
@@ -104,7 +104,6 @@ impl Control {
         let made = Session::incoming(now, &mut self.core, handle, call.clone(), arrival, target, beside);
         match made {
             Ok(mut session) => {
-                self.core.sip(now, Command::Trying { call: handle });
                 for line in self.strays.take(&session.sip_call_id) {
                     session.ladder(line);
                 }

@@ -6,4 +6,6 @@ mod media;
 mod peer;
 mod phone;
 mod renegotiating;
+mod transfers;
+mod trunks;
 mod world;

@@ -58,7 +58,9 @@ impl Phone {
         let at = address(at);
         let listeners = vec![Listener { transport: Transport::Udp, address: at }];
         let config = sip::Config { listeners, user_agent: "Phone".into(), ..sip::Config::default() };
-        let seed = u64::from(at.port()) << 32 | u64::from(at.ip().to_string().len() as u32) << 8 | 77;
+        let octets = format!("{user} {at}").into_bytes();
+        let seed =
+            octets.iter().fold(77u64, |seed, octet| seed.wrapping_mul(1_099_511_628_211) ^ u64::from(*octet));
         let rtp = SocketAddr::new(at.ip(), at.port() + 20_000);
         let mut voice = Peer::new(user);
         voice.rtp = rtp;
