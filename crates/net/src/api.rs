@@ -5,7 +5,7 @@ use passline_engine::identity::{Answer, CallId, Query};
 use passline_engine::prompt::Library;
 use passline_engine::rtp::FrameKind;
 use passline_engine::sip::{Flow, Transport};
-use passline_engine::{CallRecord, LegCommand, LegEvent, LegId, StreamId, Trace};
+use passline_engine::{CallRecord, EngineConfig, LegCommand, LegEvent, LegId, StatusEvent, StreamId, Trace};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -147,6 +147,9 @@ pub enum Command {
         /// Prompts.
         library: Arc<Library>,
     },
+    /// Trunks, devices, routes, limits and times become these; calls go on
+    /// ([`ControlInput::Configure`](passline_engine::ControlInput::Configure)).
+    Configure(Box<EngineConfig>),
     /// Ask for the ban list, the newest first.
     Bans(oneshot::Sender<Vec<Ban>>),
     /// Ban a source by hand; trusted networks can be banned only by taking them from the trusted ones.
@@ -284,6 +287,8 @@ pub enum NetEvent {
     },
     /// For demo and tests.
     Trace(Trace),
+    /// News of trunks, registrations and devices.
+    Status(StatusEvent),
     /// A source was banned by the guard.
     Banned {
         /// The entry.

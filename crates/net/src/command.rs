@@ -30,6 +30,7 @@ impl ControlTask {
                 self.handle(ControlInput::Reload { program, library });
             }
             // Whoever asked may be gone; then nobody wants the answer.
+            Command::Configure(config) => self.handle(ControlInput::Configure(config)),
             Command::Bans(list) => {
                 let anchor = Anchor::now();
                 let bans = self.gate.guard().list(anchor.instant);

@@ -229,7 +229,7 @@ impl ControlTask {
                 ControlOutput::Resolve { id, uri, transport } => {
                     self.inputs.push_back(Next::Resolve { id, uri, transport });
                 }
-                ControlOutput::Status(_) => {}
+                ControlOutput::Status(news) => self.outbox.push(NetEvent::Status(news)),
                 ControlOutput::Drained => self.outbox.push(NetEvent::Drained),
             }
         }

@@ -6,6 +6,7 @@ use crate::{
     desk,
     exit::Failure,
     ladder,
+    operate::print_json,
 };
 use passline_connectors::{CallRecord, DigitEvidence, KeyPress};
 
@@ -53,7 +54,7 @@ async fn running(config: &Config, args: &CallInfoArgs) -> Result<(), Failure> {
     };
     for call in calls {
         if args.json {
-            println!("{}", serde_json::to_string(&call).map_err(Failure::machine)?);
+            print_json(&call)?;
         } else {
             show_running(&call);
         }
@@ -63,8 +64,7 @@ async fn running(config: &Config, args: &CallInfoArgs) -> Result<(), Failure> {
 
 fn show(call: &CallRecord, json: bool) -> Result<(), Failure> {
     if json {
-        println!("{}", serde_json::to_string(call).map_err(Failure::machine)?);
-        return Ok(());
+        return print_json(call);
     }
     line("call", &call.call);
     line("from", &call.from);
@@ -154,8 +154,14 @@ fn show_running(call: &RunningCall) {
     line("call", &call.call);
     line("from", &call.from);
     line("to", &call.to);
+    some("trunk", call.trunk.as_deref());
+    some("device", call.account.as_deref());
+    some("bridged to", call.bridged.as_deref());
+    line("peer", &call.peer);
     line("start", &call.start);
+    some("media", call.codec.as_deref());
     line("outcome", "still running");
+    draw(&call.ladder);
 }
 
 fn draw(messages: &[passline_connectors::CallMessage]) {

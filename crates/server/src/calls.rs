@@ -8,9 +8,9 @@ use crate::{
     config::Config,
     desk,
     exit::Failure,
+    operate::print_json,
 };
 use passline_connectors::CallRecord;
-use serde::Serialize;
 
 /// The last call records, or the running calls.
 pub async fn run(config: &Config, args: &CallsArgs) -> Result<(), Failure> {
@@ -65,11 +65,6 @@ pub async fn audit(config: &Config, args: &AuditArgs) -> Result<(), Failure> {
             event.detail.as_deref().unwrap_or_default(),
         );
     }
-    Ok(())
-}
-
-fn print_json(value: &impl Serialize) -> Result<(), Failure> {
-    println!("{}", serde_json::to_string(value).map_err(Failure::machine)?);
     Ok(())
 }
 

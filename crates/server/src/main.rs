@@ -7,6 +7,7 @@ mod call;
 mod call_info;
 mod caller;
 mod calls;
+mod capture;
 mod check;
 mod cli;
 mod config;
@@ -19,8 +20,10 @@ mod exit;
 mod harden;
 mod ladder;
 mod logging;
+mod news;
 mod node;
 mod notify;
+mod operate;
 mod prompts;
 mod record;
 mod reload;
@@ -30,6 +33,7 @@ mod serve;
 mod steps;
 mod user;
 mod wav;
+mod wire;
 
 use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
@@ -76,7 +80,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Call(args) => call::run(&config, args).await,
             Command::Calls(args) => calls::run(&config, &args).await,
             Command::CallInfo(args) => call_info::run(&config, &args).await,
-            Command::Reload => admin::reload(&config).await,
+            Command::Reload => operate::reload(&config).await,
+            Command::Bans(command) => operate::bans(&config, command).await,
+            Command::Capture(command) => operate::capture(&config, command).await,
             Command::Audit(args) => calls::audit(&config, &args).await,
             Command::User(command) => user::run(&config, command).await,
             Command::Prompts(command) => prompts::run(&config, command),

@@ -4,15 +4,18 @@ use crate::{
         Hub,
         view::{News, RunningCall},
     },
-    config::{Config, Transport},
+    capture::Capture,
+    config::Config,
     content::Content,
     desk, entropy,
     exit::Failure,
-    record::{keep, printable, utc},
+    news::{self, Weight},
+    record::{keep, printable, shown, utc},
+    wire,
 };
-use passline_connectors::{Authority, DemoUser, Store, mask_number};
-use passline_engine::{Control, EngineConfig, PortPool, Trace};
-use passline_net::{Command, Handle, NetConfig, NetEvent};
+use passline_connectors::{Authority, DemoUser, Store};
+use passline_engine::{Control, PortPool, Trace};
+use passline_net::{Command, Handle, NetEvent};
 use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime},
@@ -31,6 +34,8 @@ pub struct Node {
     pub demo: Vec<DemoUser>,
     /// What goes on, for the admin socket.
     pub hub: Arc<Hub>,
+    /// SIP messages on demand.
+    pub capture: Arc<Capture>,
     authority: Authority,
     /// Call records that are kept.
     records: u32,
@@ -52,8 +57,8 @@ impl Node {
                 "finished what a crash had left"
             );
         }
-        let engine = engine_config(config, trace);
-        let net = net_config(config, &engine);
+        let engine = wire::engine(config, trace).map_err(Failure::Input)?;
+        let net = wire::net(config, &engine);
         let ports = config.rtp.ports.first..=config.rtp.ports.last;
         let (program, library) = (content.program.clone(), content.library.clone());
         let control = move |listeners| {
@@ -63,8 +68,8 @@ impl Node {
             Control::new(Instant::now(), engine, program, library, pool, entropy::rng())
         };
         let (handle, events) = passline_net::start(net, control).await.map_err(Failure::machine)?;
-        let (hub, records) = (Arc::default(), config.calls.keep);
-        Ok(Self { handle, store, content, demo, hub, authority, records, events })
+        let (hub, capture, records) = (Arc::default(), Arc::default(), config.calls.keep);
+        Ok(Self { handle, store, content, demo, hub, capture, authority, records, events })
     }
 
     /// Serves until [`Command::Stop`] was carried out; `seen` gets each step of the calls, secrets masked, where tracing is on.
@@ -80,10 +85,16 @@ impl Node {
                     });
                 }
                 NetEvent::CallStarted { call, from, to } => {
-                    let (from, to) = (mask_number(&printable(&from)), printable(&to));
+                    let (from, to) = (shown(&from), printable(&to));
                     tracing::info!(call = %call, from, to, "call");
                     let start = utc(SystemTime::now());
-                    self.hub.tell(News::Started(RunningCall { call: call.0, start, from, to }));
+                    self.hub.tell(News::Started(RunningCall {
+                        call: call.0,
+                        start,
+                        from,
+                        to,
+                        ..RunningCall::default()
+                    }));
                 }
                 NetEvent::Record { record, start, end } => {
                     self.authority.call_ended(&record.call).await;
@@ -105,10 +116,26 @@ impl Node {
                 NetEvent::Trace(trace) => seen(trace),
                 NetEvent::Drained => self.handle.send(Command::Stop),
                 NetEvent::Stopped => break,
-                NetEvent::Banned { ban } => {
-                    tracing::warn!(source = %ban.source, reason = ban.reason, "a source was banned");
+                NetEvent::Status(event) => {
+                    let (weight, text) = news::status(&event);
+                    match weight {
+                        Weight::Good => tracing::info!("{text}"),
+                        Weight::Bad => tracing::warn!("{text}"),
+                        Weight::Detail => tracing::debug!("{text}"),
+                    }
+                    self.hub.tell(News::Status { at: utc(SystemTime::now()), text });
                 }
-                NetEvent::Leg { .. } | NetEvent::Heard { .. } | NetEvent::Captured(_) => {}
+                NetEvent::Banned { ban } => {
+                    let text = news::ban(&ban);
+                    tracing::warn!("{text}");
+                    self.hub.tell(News::Status { at: utc(SystemTime::now()), text });
+                }
+                NetEvent::Captured(message) => {
+                    if !self.capture.take(*message) {
+                        self.handle.send(Command::Capture(false));
+                    }
+                }
+                NetEvent::Leg { .. } | NetEvent::Heard { .. } => {}
             }
         }
         if !self.authority.settle(Duration::from_secs(10)).await {
@@ -116,30 +143,5 @@ impl Node {
                 "some passwords that nobody heard are not yet made invalid; the next start goes on with it"
             );
         }
-    }
-}
-
-fn engine_config(config: &Config, trace: bool) -> EngineConfig {
-    EngineConfig {
-        media_address: config.media_address(),
-        max_calls: config.sip.max_calls,
-        shard_capacity: u32::try_from(config.sip.max_calls).unwrap_or(u32::MAX).saturating_add(16),
-        media_timeout: Duration::from_secs(config.rtp.timeout_s),
-        trace,
-        ..EngineConfig::default()
-    }
-}
-
-fn net_config(config: &Config, engine: &EngineConfig) -> NetConfig {
-    NetConfig {
-        sip_udp: config.sip.listeners(Transport::Udp).collect(),
-        sip_tcp: config.sip.listeners(Transport::Tcp).collect(),
-        allow: config.allow(),
-        media_address: config.media_address(),
-        dscp_sip: config.sip.dscp,
-        dscp_rtp: config.rtp.dscp,
-        shards: engine.shards,
-        shard_capacity: engine.shard_capacity,
-        ..NetConfig::default()
     }
 }

@@ -1,6 +1,8 @@
 //! What is kept of a call: times as UTC, numbers masked, nothing in it that moves a terminal.
-use passline_connectors::{CallRecord, DigitEvidence, KeyPress, mask_number};
-use std::time::SystemTime;
+use crate::news::sentence;
+use passline_connectors::{CallDiagnosis, CallMessage, CallRecord, DigitEvidence, KeyPress, mask_number};
+use passline_engine::{Direction, LadderLine};
+use std::time::{Instant, SystemTime};
 
 /// Longest text from outside that is kept, in characters.
 const LONGEST: usize = 200;
@@ -17,18 +19,50 @@ pub fn printable(text: &str) -> String {
     text.chars().take(LONGEST).map(|c| if c.is_control() || turns(c) { '\u{fffd}' } else { c }).collect()
 }
 
+/// A caller's number as it is kept.
+pub fn shown(number: &str) -> String {
+    mask_number(&printable(number))
+}
+
+/// A message as it is kept.
+pub fn message(line: &LadderLine, start: Instant) -> CallMessage {
+    let sent = line.direction == passline_engine::sip::Direction::Out;
+    let first = printable(&line.first_line);
+    CallMessage {
+        ms: u64::try_from(line.at.saturating_duration_since(start).as_millis()).unwrap_or(u64::MAX),
+        sent,
+        line: if sent { mask_uri(&first) } else { first },
+        cseq: printable(&line.cseq),
+        peer: line.peer.to_string(),
+    }
+}
+
+/// A request line of ours in the number of whoever called: it stands in the URI.
+fn mask_uri(line: &str) -> String {
+    match line.split_once("sip:").or_else(|| line.split_once("sips:")) {
+        Some((before, after)) if !line.starts_with("SIP/2.0 ") => {
+            let scheme = &line[before.len()..line.len() - after.len()];
+            match after.split_once('@') {
+                Some((user, rest)) => format!("{before}{scheme}{}@{rest}", mask_number(user)),
+                None => line.to_owned(),
+            }
+        }
+        _ => line.to_owned(),
+    }
+}
+
 /// The record as it is stored and shown.
 pub fn keep(record: &passline_engine::CallRecord, start: SystemTime, end: SystemTime) -> CallRecord {
     let statistics = record.statistics.unwrap_or_default();
     let direction = match record.direction {
-        passline_engine::Direction::Incoming => "incoming",
-        passline_engine::Direction::Outgoing => "outgoing",
+        Direction::Incoming => "incoming",
+        Direction::Outgoing => "outgoing",
     };
     let answered = record.answered.map(|at| start + at.saturating_duration_since(record.start));
     CallRecord {
         start: utc(start),
         end: utc(end),
-        from: mask_number(&printable(&record.from)),
+        from: shown(&record.from),
         to: printable(&record.to),
         codec: record.codec.map(str::to_owned),
         dtmf: record.dtmf.map(|method| method.as_str().to_owned()),
@@ -49,7 +83,19 @@ pub fn keep(record: &passline_engine::CallRecord, start: SystemTime, end: System
         sip_call_id: printable(&record.sip_call_id),
         peer: record.peer.to_string(),
         user_agent: record.user_agent.as_deref().map(printable),
+        trunk: record.trunk.clone(),
+        account: record.account.clone(),
+        identity: record.identity.source.is_trusted().then(|| shown(record.identity.shown())),
+        diversions: record.diversions.iter().map(|number| shown(number)).collect(),
+        via_hops: record.via_hops.into(),
+        bridged: record.bridged.as_ref().map(|call| call.0.clone()),
         foreign: record.foreign_packets,
+        times: record.count,
+        diagnosis: record.diagnosis.as_ref().map(|diagnosis| CallDiagnosis {
+            code: diagnosis.code().into(),
+            sentence: sentence(&diagnosis.sentence()),
+        }),
+        ladder: record.ladder.iter().map(|line| message(line, record.start)).collect(),
         ..CallRecord::new(&record.call)
     }
 }
@@ -79,6 +125,14 @@ fn press(press: &passline_engine::PressEvidence) -> KeyPress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_in_our_requests_are_masked() {
+        assert_eq!(mask_uri("BYE sip:+4930123@192.0.2.20 SIP/2.0"), "BYE sip:+•••••23@192.0.2.20 SIP/2.0");
+        assert_eq!(mask_uri("BYE sips:4930@h SIP/2.0"), "BYE sips:••30@h SIP/2.0");
+        assert_eq!(mask_uri("OPTIONS sip:192.0.2.20 SIP/2.0"), "OPTIONS sip:192.0.2.20 SIP/2.0");
+        assert_eq!(mask_uri("SIP/2.0 200 OK"), "SIP/2.0 200 OK");
+    }
 
     #[test]
     fn text_from_outside_moves_no_terminal() {

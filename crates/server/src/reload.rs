@@ -1,8 +1,15 @@
 //! SIGHUP and `passline reload`: configuration, flows and prompts are read again while calls go on.
-use crate::{config::Config, content::Content, desk, logging::LogLevel};
+use crate::{
+    config::{Config, Log, Sip},
+    content::Content,
+    desk,
+    logging::LogLevel,
+    wire,
+};
+use ipnet::IpNet;
 use passline_connectors::Store;
 use passline_net::{Command, Handle};
-use std::{path::PathBuf, sync::Arc};
+use std::{net::IpAddr, path::PathBuf, sync::Arc};
 use tokio::sync::Mutex;
 
 /// Knows where things were read from, and what holds now.
@@ -48,35 +55,62 @@ impl Reloader {
         };
         let content =
             content.await.map_err(|error| vec![error.to_string()])?.map_err(|fault| fault.lines())?;
-        self.log.set(&new.log.level).map_err(|fault| vec![fault])?;
-        let mut report = vec![format!("new calls use {}", content.origin)];
-        report.extend(new.warnings());
-        report.extend(content.warnings.iter().cloned());
-        let (program, library) = (content.program, content.library);
-        self.handle.send(Command::Reload { program, library });
-        report.extend(
-            needs_restart(old, &new)
-                .into_iter()
-                .map(|setting| format!("{setting} has changed: restart to use it")),
-        );
-        // What was not taken over must be told again at the next reload.
+        // What was not taken over must be told again at the next reload, so the old setting is kept in mind.
         let keep = Config {
             data: old.data.clone(),
-            sip: crate::config::Sip {
+            sip: Sip {
                 listen: old.sip.listen.clone(),
                 dscp: old.sip.dscp,
-                max_calls: old.sip.max_calls,
                 realm: old.sip.realm.clone(),
-                tls: old.sip.tls.clone(),
-                limits: old.sip.limits.clone(),
+                // There is room for as many streams as there was at the start.
+                max_calls: new.sip.max_calls.min(old.sip.max_calls),
                 ..new.sip.clone()
             },
-            rtp: old.rtp.clone(),
+            rtp: crate::config::Rtp { timeout_s: new.rtp.timeout_s, ..old.rtp.clone() },
             policy: old.policy.clone(),
-            log: crate::config::Log { format: old.log.format, ..new.log.clone() },
+            calls: old.calls.clone(),
+            log: Log { format: old.log.format, ..new.log.clone() },
             ..mixed
         };
+        let engine = wire::engine(&keep, false)?;
+        self.tls(&keep).await?;
+        // The last that can fail; from here on everything is taken over.
+        self.log.set(&new.log.level).map_err(|fault| vec![fault])?;
+        let (program, library) = (content.program, content.library);
+        self.handle.send(Command::Reload { program, library });
+        self.handle.send(Command::Guard(Box::new(wire::guard(&keep))));
+        self.handle.send(Command::Configure(Box::new(engine)));
+        let mut report = vec![
+            format!("new calls use {}", content.origin),
+            format!(
+                "{} trunks, {} devices, {} routes",
+                keep.trunks.len(),
+                keep.devices.len(),
+                keep.routes.len()
+            ),
+        ];
+        report.extend(new.warnings());
+        report.extend(content.warnings);
+        let later = needs_restart(old, &new);
+        report.extend(later.into_iter().map(|setting| format!("{setting} has changed: restart to use it")));
         Ok((keep, report))
+    }
+
+    /// Certificates are read again, too: they are renewed under the same name.
+    async fn tls(&self, config: &Config) -> Result<(), Vec<String>> {
+        let (done, told) = tokio::sync::oneshot::channel();
+        let tls = Box::new(wire::tls(config));
+        self.handle.send(Command::Tls { config: tls, done });
+        match told.await {
+            Ok(result) => result.map_err(|fault| vec![format!("sip.tls: {fault}")]),
+            Err(_) => Err(vec!["the server is ending".into()]),
+        }
+    }
+
+    /// The network that keeps an address from being banned.
+    pub async fn trusted(&self, source: IpAddr) -> Option<IpNet> {
+        let trusted = wire::guard(&*self.holds.lock().await).trusted;
+        trusted.into_iter().find(|network| network.contains(&source.to_canonical()))
     }
 
     /// How long running calls may go on after SIGTERM.
@@ -91,15 +125,18 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     [
         ("data", old.data() != new.data()),
         ("sip.listen", old.sip.listen != new.sip.listen),
-        ("sip.max_calls", old.sip.max_calls != new.sip.max_calls),
+        ("sip.max_calls", old.sip.max_calls < new.sip.max_calls),
+        ("sip.allow", old.allow() != new.allow()),
         ("sip.dscp", old.sip.dscp != new.sip.dscp),
         ("sip.realm", old.sip.realm != new.sip.realm),
-        ("sip.tls", old.sip.tls != new.sip.tls),
-        ("sip.limits", old.sip.limits != new.sip.limits),
-        ("rtp", old.rtp != new.rtp),
+        ("sip.keep_alive_s", old.sip.keep_alive_s != new.sip.keep_alive_s),
+        ("rtp.address", old.rtp.address != new.rtp.address),
+        ("rtp.ports", old.rtp.ports != new.rtp.ports),
+        ("rtp.dscp", old.rtp.dscp != new.rtp.dscp),
         ("identity", old.identity != new.identity),
         ("policy", old.policy != new.policy),
         ("targets", targets(old) != targets(new)),
+        ("calls", old.calls != new.calls),
         ("log.format", old.log.format != new.log.format),
     ]
     .into_iter()
@@ -128,8 +165,11 @@ mod tests {
         let read = |text: &str| Config::parse(text, "f").unwrap();
         let old = read("");
         for (text, setting) in [
-            ("sip: { max_calls: 7 }", Some("sip.max_calls")),
-            ("rtp: { timeout_s: 7 }", Some("rtp")),
+            ("sip: { realm: other }", Some("sip.realm")),
+            ("sip: { max_calls: 7 }", None),
+            ("sip: { max_calls: 7000 }", Some("sip.max_calls")),
+            ("rtp: { timeout_s: 7 }", None),
+            ("rtp: { dscp: 7 }", Some("rtp.dscp")),
             ("log: { format: json }", Some("log.format")),
             ("log: { level: debug }", None),
             ("sip: { shutdown_s: 7 }", None),

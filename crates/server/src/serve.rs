@@ -31,7 +31,12 @@ pub async fn run(
     let node = Node::start(&config, demo, steps::wanted()).await?;
     let (handle, store) = (node.handle.clone(), node.store.clone());
     let reloader = Arc::new(Reloader::new(named, config.clone(), store, handle.clone(), log));
-    let desk = admin::Desk { hub: node.hub.clone(), reloader: reloader.clone() };
+    let desk = admin::Desk {
+        hub: node.hub.clone(),
+        reloader: reloader.clone(),
+        handle: handle.clone(),
+        capture: node.capture.clone(),
+    };
     let _socket = admin::start(admin::socket(&config), desk)?;
     print_banner(&config, &node);
     tokio::spawn(reload::on_hangup(reloader.clone()));

@@ -1,6 +1,7 @@
 //! Administration of a running server: a Unix domain socket in the data folder, one JSON line to ask, JSON lines back.
 //!
 //! Only the user that the server runs as, and root, get an answer.
+mod act;
 mod client;
 mod hub;
 mod serve;
@@ -10,10 +11,10 @@ pub use client::{Link, Refused};
 pub use hub::Hub;
 pub use serve::{Desk, start};
 
-use crate::{config::Config, exit::Failure};
+use crate::config::Config;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::{net::IpAddr, path::PathBuf};
 
 /// Longest line of a request, in octets.
 const LONGEST_REQUEST: u64 = 64 * 1024;
@@ -21,20 +22,6 @@ const LONGEST_REQUEST: u64 = 64 * 1024;
 /// Where the socket is.
 pub fn socket(config: &Config) -> PathBuf {
     config.data().join("passline.sock")
-}
-
-/// `passline reload`.
-pub async fn reload(config: &Config) -> Result<(), Failure> {
-    let report = Link::ask(config, &Request::Reload).await?.all::<String>().await;
-    match report {
-        Ok(report) => report.iter().for_each(|line| println!("{line}")),
-        // Faults of the configuration, line by line.
-        Err(Refused::Said(faults)) => {
-            return Err(Failure::Input(faults.lines().map(str::to_owned).collect()));
-        }
-        Err(other) => return Err(other.into()),
-    }
-    Ok(())
 }
 
 /// What may be asked.
@@ -54,6 +41,32 @@ pub enum Request {
     },
     /// Read configuration, flows and prompts again.
     Reload,
+    /// The ban list, the newest first.
+    Bans,
+    /// Ban a source.
+    Ban {
+        /// Its address.
+        source: IpAddr,
+        /// For so long, in seconds; without it until the ban is lifted.
+        #[serde(default)]
+        lasts_s: Option<u64>,
+    },
+    /// Lift a ban.
+    Unban {
+        /// Its address.
+        source: IpAddr,
+    },
+    /// Write SIP messages to a file.
+    CaptureStart {
+        /// The file, absolute; must not exist.
+        file: PathBuf,
+        /// End after so many octets.
+        octets: u64,
+        /// End after so long.
+        lasts_s: u64,
+    },
+    /// End that.
+    CaptureStop,
 }
 
 /// One line of an answer.

@@ -1,7 +1,8 @@
 //! The answering side of the admin socket.
-use super::{Hub, LONGEST_REQUEST, Reply, Request};
-use crate::{exit::Failure, reload::Reloader};
+use super::{Hub, LONGEST_REQUEST, Reply, Request, act, view::News};
+use crate::{capture::Capture, exit::Failure, reload::Reloader};
 use nix::sys::stat::{Mode, umask};
+use passline_net::Handle;
 use std::{
     os::unix::net::UnixStream as Probe,
     path::{Path, PathBuf},
@@ -28,6 +29,10 @@ pub struct Desk {
     pub hub: Arc<Hub>,
     /// Reads configuration, flows and prompts again.
     pub reloader: Arc<Reloader>,
+    /// The net.
+    pub handle: Handle,
+    /// SIP messages on demand.
+    pub capture: Arc<Capture>,
 }
 
 /// The socket's file; removed when dropped.
@@ -140,41 +145,54 @@ async fn carry_out(
     asker: &mut BufReader<OwnedReadHalf>,
     to: &mut Out,
 ) -> std::io::Result<Result<(), String>> {
-    match request {
+    let items = match request {
         Request::Calls { follow } => {
             // Subscribed first, so that no call falls between.
             let news = desk.hub.follow();
             for call in desk.hub.calls() {
-                to.item(&super::view::News::Started(call)).await?;
+                to.item(&News::Started(call)).await?;
             }
             if follow {
                 self::follow(news, asker, to).await?;
             }
+            return Ok(Ok(()));
         }
-        Request::Call { call } => {
-            let calls: Vec<_> =
-                desk.hub.calls().into_iter().filter(|running| running.call.starts_with(&call)).collect();
-            match calls.as_slice() {
-                [one] => to.item(one).await?,
-                [] => return Ok(Err(format!("no running call `{call}`"))),
-                _ => return Ok(Err(format!("several running calls begin with `{call}`"))),
-            }
+        Request::Call { call } => act::call(desk, &call).map(one),
+        Request::Reload => {
+            desk.reloader.reload().await.map(|report| list(&report)).map_err(|faults| faults.join("\n"))
         }
-        Request::Reload => match desk.reloader.reload().await {
-            Ok(report) => {
-                for line in report {
-                    to.item(&line).await?;
-                }
+        Request::Bans => act::bans(&desk.handle).await.map(|bans| list(&bans)),
+        Request::Ban { source, lasts_s } => act::ban(desk, source, lasts_s).await.map(one),
+        Request::Unban { source } => act::unban(&desk.handle, source).await.map(one),
+        Request::CaptureStart { file, octets, lasts_s } => {
+            act::capture_start(desk, &file, octets, lasts_s).map(one)
+        }
+        Request::CaptureStop => act::capture_stop(desk).map(one),
+    };
+    match items {
+        Ok(items) => {
+            for item in items {
+                to.say(&Reply::Item(item.map_err(std::io::Error::other)?)).await?;
             }
-            Err(faults) => return Ok(Err(faults.join("\n"))),
-        },
+            Ok(Ok(()))
+        }
+        Err(why) => Ok(Err(why)),
     }
-    Ok(Ok(()))
+}
+
+type Items = Vec<serde_json::Result<serde_json::Value>>;
+
+fn one(item: impl serde::Serialize) -> Items {
+    vec![serde_json::to_value(item)]
+}
+
+fn list<T: serde::Serialize>(items: &[T]) -> Items {
+    items.iter().map(serde_json::to_value).collect()
 }
 
 /// Until the asker leaves.
 async fn follow(
-    mut news: tokio::sync::broadcast::Receiver<super::view::News>,
+    mut news: tokio::sync::broadcast::Receiver<News>,
     asker: &mut BufReader<OwnedReadHalf>,
     to: &mut Out,
 ) -> std::io::Result<()> {
@@ -187,7 +205,7 @@ async fn follow(
                 Err(RecvError::Lagged(lost)) => {
                     let text = format!("{lost} events are not shown, since they came faster than they were read");
                     let at = crate::record::utc(std::time::SystemTime::now());
-                    to.item(&super::view::News::Status { at, text }).await?;
+                    to.item(&News::Status { at, text }).await?;
                 }
                 Err(RecvError::Closed) => return Ok(()),
             },

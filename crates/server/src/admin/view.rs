@@ -1,6 +1,7 @@
 //! What the admin socket shows: no secrets, and numbers of callers masked.
-use passline_connectors::CallRecord;
+use passline_connectors::{CallMessage, CallRecord};
 use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, SocketAddr};
 
 /// A call that is not over.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -14,6 +15,71 @@ pub struct RunningCall {
     pub from: String,
     /// Number dialled.
     pub to: String,
+    /// Trunk it goes over.
+    pub trunk: Option<String>,
+    /// Device that placed or got it.
+    pub account: Option<String>,
+    /// Codec name.
+    pub codec: Option<String>,
+    /// The other side's address.
+    pub peer: String,
+    /// The call at the other end of the bridge.
+    pub bridged: Option<String>,
+    /// SIP messages so far; only where one call is asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ladder: Vec<CallMessage>,
+}
+
+/// One entry of the ban list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BanLine {
+    /// Source address.
+    pub source: IpAddr,
+    /// Why.
+    pub reason: String,
+    /// RFC 3339 in UTC.
+    pub since: String,
+    /// RFC 3339 in UTC; `None`: until it is lifted.
+    pub until: Option<String>,
+    /// Datagrams and connections dropped since.
+    pub dropped: u64,
+}
+
+/// A trunk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrunkLine {
+    /// Its name.
+    pub name: String,
+    /// `up`, `down` or `unknown`.
+    pub state: String,
+    /// What it calls itself, or why it is down.
+    pub detail: Option<String>,
+    /// Our registration there, if one is wanted.
+    pub registration: Option<String>,
+    /// Calls over it now.
+    pub calls: usize,
+    /// Most calls at one time.
+    pub max_calls: Option<usize>,
+}
+
+/// A device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeviceLine {
+    /// Its extension.
+    pub extension: String,
+    /// Its name.
+    pub name: String,
+    /// Where it is registered from; empty: nowhere.
+    pub contacts: Vec<ContactLine>,
+}
+
+/// A place at which a device can be reached.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ContactLine {
+    /// Contact URI.
+    pub uri: String,
+    /// Address it registered from.
+    pub from: SocketAddr,
 }
 
 /// Something happened.

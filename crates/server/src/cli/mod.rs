@@ -1,4 +1,8 @@
 //! The command line: what can be asked of `passline`, and with which exit code it answers.
+mod operate;
+
+pub use operate::{BansCommand, CallInfoArgs, CallsArgs, CaptureCommand};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -77,6 +81,24 @@ Examples:
     CallInfo(CallInfoArgs),
     /// Tell the running server to read configuration, flows and prompts again, as SIGHUP does.
     Reload,
+    /// Show, make and lift bans of source addresses.
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  passline bans list
+  passline bans add 198.51.100.7 --minutes 60
+  passline bans remove 198.51.100.7"
+    )]
+    Bans(BansCommand),
+    /// Capture the SIP messages of the running server, secrets masked.
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  passline capture start /tmp/trunk.pcapng
+  passline capture stop
+  sngrep -I /tmp/trunk.pcapng"
+    )]
+    Capture(CaptureCommand),
     /// Run the calls of a capture through the media engine in virtual time.
     #[command(
         after_help = "One JSON line per call, and one per RTP stream that belongs to no call. Times are in ms since the first packet
@@ -163,33 +185,6 @@ pub struct CallArgs {
     #[arg(long)]
     pub show_secrets: bool,
     /// Report as one JSON object.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `passline calls`.
-#[derive(Debug, Args)]
-pub struct CallsArgs {
-    /// How many, the newest last.
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    pub last: u32,
-    /// Those that are going on, of the running server.
-    #[arg(long)]
-    pub live: bool,
-    /// Those that are going on, and what begins and ends, until interrupted.
-    #[arg(long)]
-    pub follow: bool,
-    /// One JSON object per line.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `passline call-info`.
-#[derive(Debug, Args)]
-pub struct CallInfoArgs {
-    /// The call's name or the beginning of it, as in `passline calls` and in the log; or `last`.
-    pub call: String,
-    /// As one JSON object.
     #[arg(long)]
     pub json: bool,
 }

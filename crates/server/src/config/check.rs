@@ -36,7 +36,7 @@ pub fn files(config: &Config, file: &str) -> Vec<String> {
         }
     }
     let tls = &config.sip.tls;
-    for path in [&tls.certificate, &tls.key, &tls.client_ca].into_iter().flatten() {
+    for path in [&tls.certificate, &tls.key, &tls.client_ca].into_iter().flatten().chain(&tls.extra_roots) {
         if let Err(error) = std::fs::File::open(path) {
             faults.anywhere(format!("sip.tls: {}: cannot be read: {error}", path.display()));
         }
@@ -94,10 +94,24 @@ fn general(config: &Config, faults: &mut Faults<'_>) {
     if realm.is_empty() || realm.chars().any(|c| c.is_control() || c == '"' || c == '\\') {
         faults.anywhere("sip.realm must be a word or a host name without quotes, e.g. passline");
     }
-    for limit in [config.sip.limits.requests_per_second, config.sip.limits.calls_per_second] {
+    let limits = &config.sip.limits;
+    for (setting, limit) in [
+        ("connections", limits.connections),
+        ("connections_per_source", limits.connections_per_source),
+        ("handshakes", limits.handshakes),
+        ("handshakes_per_source", limits.handshakes_per_source),
+        ("sources", limits.sources),
+        ("bans", limits.bans),
+    ] {
         if limit == 0 {
-            faults.anywhere("a limit of sip.limits is 0, so that nobody could call; take at least 1");
+            faults
+                .anywhere(format!("sip.limits.{setting} is 0, so that nothing would work; take at least 1"));
         }
+    }
+    let rates =
+        [limits.messages, limits.all_messages, limits.calls, limits.all_calls, limits.new_connections];
+    if rates.iter().any(|rate| rate.at_once == 0 && rate.per_minute != 0) {
+        faults.anywhere("sip.limits: a rate with `at_once: 0` lets nothing through; take at least 1");
     }
 }
 
@@ -107,7 +121,9 @@ fn tls(config: &Config, faults: &mut Faults<'_>) {
         faults
             .anywhere("sip.tls: `certificate` and `key` go together; name both, or none to let one be made");
     }
-    if *tls != super::Tls::default() && config.sip.listeners(Transport::Tls).next().is_none() {
+    if (tls.certificate.is_some() || tls.client_ca.is_some())
+        && config.sip.listeners(Transport::Tls).next().is_none()
+    {
         let needed = config.trunks.iter().any(|trunk| trunk.host.as_ref().is_some_and(|host| host.tls));
         if !needed {
             faults.anywhere("sip.tls is set, but nothing listens on TLS; add tls:ADDRESS:5061 to sip.listen");

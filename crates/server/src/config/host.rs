@@ -18,6 +18,11 @@ impl Host {
     pub fn address(&self) -> Option<IpAddr> {
         self.host.parse().ok()
     }
+
+    /// As it stands behind an @, with brackets where it needs them.
+    pub fn domain(&self) -> String {
+        if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() }
+    }
 }
 
 impl fmt::Display for Host {

@@ -13,7 +13,7 @@ mod sip;
 mod tests;
 pub mod trunk;
 
-pub use check::{exposed, networks_of};
+pub use check::{exposed, networks_of, password};
 pub use device::Device;
 pub use host::Host;
 pub use identity::{Identity, Target};
@@ -92,10 +92,10 @@ impl Config {
 
     /// A path in the file is meant from where the file lies.
     fn join(&mut self, folder: &Path) {
-        let tls = &mut self.sip.tls;
         let plain = [&mut self.data, &mut self.media, &mut self.flows];
-        let tls = [&mut tls.certificate, &mut tls.key, &mut tls.client_ca];
-        for inside in plain.into_iter().chain(tls).flatten() {
+        let Tls { certificate, key, client_ca, extra_roots, .. } = &mut self.sip.tls;
+        let tls = [certificate, key, client_ca];
+        for inside in plain.into_iter().chain(tls).flatten().chain(extra_roots) {
             check::join(folder, inside);
         }
         for trunk in &mut self.trunks {

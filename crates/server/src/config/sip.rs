@@ -18,10 +18,14 @@ pub struct Sip {
     pub max_calls: usize,
     /// DSCP of signalling (CS3 = 24).
     pub dscp: u8,
+    /// Host in our own URIs towards devices and trunks, e.g. `pbx.example.org`; the media address, without it.
+    pub host: Option<String>,
     /// Realm of our digest challenges; phones show it, and hash it into their answers.
     pub realm: String,
     /// After SIGTERM, running calls may go on for so long, in seconds.
     pub shutdown_s: u64,
+    /// Pause between keep-alives on connections that we made, in seconds; 0 = none.
+    pub keep_alive_s: u64,
     /// Certificate and trust of the `tls:` listeners.
     pub tls: Tls,
     /// What one source, and all together, may ask of us.
@@ -39,8 +43,10 @@ impl Default for Sip {
             allow: Vec::new(),
             max_calls: 200,
             dscp: 24,
+            host: None,
             realm: "passline".into(),
             shutdown_s: 60,
+            keep_alive_s: 95,
             tls: Tls::default(),
             limits: Limits::default(),
         }
@@ -48,15 +54,37 @@ impl Default for Sip {
 }
 
 /// Certificate and trust of TLS.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tls {
     /// PEM file of our certificate and its chain; without it, one is made at the first start and kept in the data folder.
     pub certificate: Option<PathBuf>,
     /// PEM file of its private key.
     pub key: Option<PathBuf>,
-    /// PEM file of the authorities one of which must have signed a client's certificate; without it, none is asked for.
+    /// Names and addresses in the certificate that is made; without them, those of this machine.
+    pub names: Vec<String>,
+    /// PEM file of the authorities whose client certificates are believed; without it, none is asked for.
     pub client_ca: Option<PathBuf>,
+    /// Turn away clients without such a certificate.
+    pub require_client_certificate: bool,
+    /// Whether the authorities of the system vouch for servers that we connect to.
+    pub system_roots: bool,
+    /// PEM files of further authorities that vouch for them.
+    pub extra_roots: Vec<PathBuf>,
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            certificate: None,
+            key: None,
+            names: Vec::new(),
+            client_ca: None,
+            require_client_certificate: true,
+            system_roots: true,
+            extra_roots: Vec::new(),
+        }
+    }
 }
 
 impl Sip {

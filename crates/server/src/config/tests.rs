@@ -20,7 +20,8 @@ fn faults_name_place_and_remedy() {
         ("sip: { realm: 'a\"b' }\n", "f.yaml", "sip.realm"),
         ("sip: { tls: { certificate: c.pem } }\n", "f.yaml", "go together"),
         ("sip: { tls: { client_ca: c.pem } }\n", "f.yaml", "tls:ADDRESS:5061"),
-        ("sip: { limits: { calls_per_second: 0 } }\n", "f.yaml", "at least 1"),
+        ("sip: { limits: { connections: 0 } }\n", "f.yaml", "at least 1"),
+        ("sip: { limits: { calls: { at_once: 0, per_minute: 5 } } }\n", "f.yaml", "at least 1"),
     ];
     for (text, place, remedy) in table {
         let fault = fault(text);

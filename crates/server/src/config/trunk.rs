@@ -71,6 +71,9 @@ pub struct Trunk {
     /// TLS: PEM file of that certificate's key.
     #[serde(default)]
     pub key: Option<Spanned<PathBuf>>,
+    /// TLS: the name that its certificate carries, where that is not its host.
+    #[serde(default)]
+    pub certificate_name: Option<String>,
     /// Ways in which it differs from what the RFCs say.
     #[serde(default)]
     pub quirks: Quirks,

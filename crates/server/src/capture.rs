@@ -1,0 +1,374 @@
+//! A capture of SIP messages, on demand, as pcapng: what the net hands over, secrets masked already, with an IP and a
+//! UDP header around each message, whatever its transport was, so that tshark and sngrep read also what came by TLS. The
+//! interface tells the transport.
+use passline_engine::sip::{
+    Transport,
+    message::{Frame, Framer},
+};
+use passline_net::Captured;
+use pcap_file::{
+    DataLink, PcapResult,
+    pcapng::{
+        PcapNgBlock, PcapNgWriter,
+        blocks::{
+            enhanced_packet::EnhancedPacketBlock,
+            interface_description::{InterfaceDescriptionBlock, InterfaceDescriptionOption},
+        },
+    },
+};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    fs::{File, OpenOptions},
+    io::{BufWriter, Write},
+    net::SocketAddr,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::{
+        Mutex, PoisonError,
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+/// Messages that may wait for the disk.
+const QUEUE: usize = 4096;
+/// Partial messages of streams kept at one time.
+const STREAMS: usize = 256;
+/// Largest message in a UDP datagram over IPv4.
+const LARGEST: usize = 65_507;
+
+/// When a capture ends by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// After so many octets.
+    pub octets: u64,
+    /// After so long.
+    pub lasts: Duration,
+}
+
+/// The capture that is being written, if any.
+#[derive(Default)]
+pub struct Capture(Mutex<Option<Writing>>);
+
+struct Writing {
+    path: PathBuf,
+    until: Instant,
+    to: SyncSender<Captured>,
+    thread: JoinHandle<Result<Written, String>>,
+    missed: u64,
+}
+
+/// What a capture holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Messages.
+    pub messages: u64,
+    /// Octets of the file.
+    pub octets: u64,
+}
+
+impl Capture {
+    /// Begins a file, which must not exist yet.
+    ///
+    /// # Errors
+    /// If one is being written already, or the file cannot be made: why, and what to do.
+    pub fn start(&self, path: &Path, bounds: Bounds) -> Result<(), String> {
+        let mut holds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(writing) = holds.as_ref() {
+            return Err(format!(
+                "a capture is being written to {}; end it first: passline capture stop",
+                writing.path.display()
+            ));
+        }
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let file = file.map_err(|error| {
+            format!(
+                "{}: {error}; name a file that does not exist yet, in a folder that the server may write to (its data folder)",
+                path.display()
+            )
+        })?;
+        let (to, from) = sync_channel(QUEUE);
+        let thread = std::thread::Builder::new().name("passline-capture".into());
+        let thread = thread.spawn(move || write(file, &from, bounds.octets).map_err(|e| e.to_string()));
+        let thread = thread.map_err(|error| error.to_string())?;
+        let until = Instant::now() + bounds.lasts;
+        *holds = Some(Writing { path: path.into(), until, to, thread, missed: 0 });
+        Ok(())
+    }
+
+    /// One message. False when nobody wants any further ones.
+    pub fn take(&self, message: Captured) -> bool {
+        let mut holds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(writing) = holds.as_mut() else { return false };
+        let over = Instant::now() >= writing.until;
+        match writing.to.try_send(message) {
+            Ok(()) if !over => return true,
+            Err(TrySendError::Full(_)) if !over => {
+                writing.missed += 1;
+                return true;
+            }
+            Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
+        }
+        drop(holds);
+        match self.stop() {
+            Ok(text) => tracing::info!("capture ended by itself: {text}"),
+            Err(text) => tracing::error!("capture ended by itself: {text}"),
+        }
+        false
+    }
+
+    /// Ends it: one sentence about what was written.
+    ///
+    /// # Errors
+    /// If there is none, or the disk failed.
+    pub fn stop(&self) -> Result<String, String> {
+        let writing = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Writing { path, to, thread, missed, .. }) = writing else {
+            return Err("no capture is being written".into());
+        };
+        drop(to);
+        let written = thread.join().map_err(|_| "the writer failed".to_owned())?;
+        let written = written.map_err(|error| format!("{}: {error}", path.display()))?;
+        let missed =
+            if missed > 0 { format!(", {missed} missed since the disk was slow") } else { String::new() };
+        let Written { messages, octets } = written;
+        Ok(format!("{}: {messages} messages, {octets} octets{missed}", path.display()))
+    }
+}
+
+fn write(file: File, from: &Receiver<Captured>, most: u64) -> PcapResult<Written> {
+    let mut file = PcapFile::new(Counted { to: BufWriter::new(file), octets: 0 })?;
+    loop {
+        // What has been written is on the disk whenever nothing waits.
+        let next = match from.try_recv() {
+            Ok(next) => next,
+            Err(_) => {
+                file.flush()?;
+                match from.recv() {
+                    Ok(next) => next,
+                    Err(_) => return Ok(file.written()),
+                }
+            }
+        };
+        file.take(&next)?;
+        if file.written().octets >= most {
+            file.flush()?;
+            return Ok(file.written());
+        }
+    }
+}
+
+/// Counts what goes through.
+struct Counted<W> {
+    to: W,
+    octets: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.to.write(bytes)?;
+        self.octets += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.to.flush()
+    }
+}
+
+/// One file.
+struct PcapFile<W: Write> {
+    to: PcapNgWriter<Counted<W>>,
+    /// Messages of streams that are not complete yet, by connection and direction.
+    streams: BTreeMap<(u64, bool), Framer>,
+    messages: u64,
+}
+
+impl<W: Write> PcapFile<W> {
+    fn new(to: Counted<W>) -> PcapResult<Self> {
+        let mut to = PcapNgWriter::new(to)?;
+        for name in ["udp", "tcp", "tls", "other"] {
+            let options = vec![
+                InterfaceDescriptionOption::IfName(name.into()),
+                // Nanoseconds.
+                InterfaceDescriptionOption::IfTsResol(9),
+            ];
+            let interface = InterfaceDescriptionBlock { linktype: DataLink::ETHERNET, snaplen: 0, options };
+            to.write_block(&interface.into_block())?;
+        }
+        Ok(Self { to, streams: BTreeMap::new(), messages: 0 })
+    }
+
+    /// A datagram, or a piece of a stream.
+    fn take(&mut self, captured: &Captured) -> PcapResult<()> {
+        let Some(connection) = captured.path.connection.filter(|_| captured.path.transport.is_reliable())
+        else {
+            return self.message(captured, &captured.bytes);
+        };
+        let key = (connection, captured.received);
+        if !self.streams.contains_key(&key) && self.streams.len() >= STREAMS {
+            self.streams.pop_first();
+        }
+        let mut framer = self.streams.remove(&key).unwrap_or_else(|| Framer::new(LARGEST, 512));
+        framer.push(&captured.bytes);
+        let mut lost = false;
+        while let Some(frame) = framer.next_frame() {
+            match frame {
+                Frame::Message(bytes) => self.message(captured, &bytes)?,
+                Frame::Ping => {}
+                // As it came: what follows cannot be told apart either.
+                Frame::Lost { .. } => {
+                    lost = true;
+                    break;
+                }
+            }
+        }
+        if lost {
+            self.message(captured, &captured.bytes)?;
+        } else if framer.is_partial() {
+            self.streams.insert(key, framer);
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, captured: &Captured, bytes: &[u8]) -> PcapResult<()> {
+        let path = &captured.path;
+        let (from, to) =
+            if captured.received { (path.remote, path.local) } else { (path.local, path.remote) };
+        let Some(data) = packet(from, to, &bytes[..bytes.len().min(LARGEST)]) else { return Ok(()) };
+        let block = EnhancedPacketBlock {
+            interface_id: match path.transport {
+                Transport::Udp => 0,
+                Transport::Tcp => 1,
+                Transport::Tls => 2,
+                _ => 3,
+            },
+            timestamp: since_1970(captured.at),
+            original_len: u32::try_from(data.len()).unwrap_or(u32::MAX),
+            data: Cow::Owned(data),
+            options: Vec::new(),
+        };
+        self.to.write_block(&block.into_block())?;
+        self.messages += 1;
+        Ok(())
+    }
+
+    fn flush(&mut self) -> PcapResult<()> {
+        self.to.get_mut().flush().map_err(pcap_file::PcapError::IoError)
+    }
+
+    fn written(&self) -> Written {
+        Written { messages: self.messages, octets: self.to.get_ref().octets }
+    }
+}
+
+fn since_1970(at: SystemTime) -> Duration {
+    at.duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// A frame with this payload; `None` for addresses of two families, which no path has.
+fn packet(from: SocketAddr, to: SocketAddr, payload: &[u8]) -> Option<Vec<u8>> {
+    let ethernet = etherparse::PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
+    let (source, destination) = (from.ip().to_canonical(), to.ip().to_canonical());
+    let ip = match (source, destination) {
+        (std::net::IpAddr::V4(from), std::net::IpAddr::V4(to)) => {
+            ethernet.ipv4(from.octets(), to.octets(), 64)
+        }
+        (std::net::IpAddr::V6(from), std::net::IpAddr::V6(to)) => {
+            ethernet.ipv6(from.octets(), to.octets(), 64)
+        }
+        _ => return None,
+    };
+    let udp = ip.udp(from.port(), to.port());
+    let mut frame = Vec::with_capacity(udp.size(payload.len()));
+    udp.write(&mut frame, payload).ok()?;
+    Some(frame)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use passline_engine::sip::Flow;
+    use pcap_file::pcapng::{Block, PcapNgReader};
+
+    const OPTIONS: &str =
+        "OPTIONS sip:192.0.2.10 SIP/2.0\r\nVia: SIP/2.0/TLS 192.0.2.20\r\nContent-Length: 0\r\n\r\n";
+
+    fn captured(transport: Transport, connection: Option<u64>, received: bool, text: &str) -> Captured {
+        let path = Flow {
+            transport,
+            local: "192.0.2.10:5061".parse().unwrap(),
+            remote: "192.0.2.20:40000".parse().unwrap(),
+            connection,
+        };
+        let at = UNIX_EPOCH + Duration::from_nanos(1_700_000_000_123_456_789);
+        Captured { at, received, path, bytes: text.as_bytes().to_vec() }
+    }
+
+    fn payloads(path: &Path) -> Vec<(u32, u64, SocketAddr, String)> {
+        let mut reader = PcapNgReader::new(File::open(path).unwrap()).unwrap();
+        let mut packets = Vec::new();
+        while let Some(block) = reader.next_block() {
+            if let Block::EnhancedPacket(packet) = block.unwrap() {
+                let sliced = etherparse::SlicedPacket::from_ethernet(&packet.data).unwrap();
+                let Some(etherparse::TransportSlice::Udp(udp)) = sliced.transport else { panic!("no UDP") };
+                let Some(etherparse::NetSlice::Ipv4(ip)) = sliced.net else { panic!("no IPv4") };
+                let from = SocketAddr::new(ip.header().source_addr().into(), udp.source_port());
+                let text = String::from_utf8(udp.payload().to_vec()).unwrap();
+                packets.push((packet.interface_id, packet.timestamp.as_nanos() as u64, from, text));
+            }
+        }
+        packets
+    }
+
+    #[test]
+    fn messages_are_whole_and_go_the_right_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sip.pcapng");
+        let capture = Capture::default();
+        let bounds = Bounds { octets: 1 << 20, lasts: Duration::from_secs(600) };
+        assert!(!capture.take(captured(Transport::Udp, None, true, OPTIONS)), "nobody asked");
+        capture.start(&path, bounds).unwrap();
+        assert!(capture.start(&path, bounds).unwrap_err().contains("capture stop"));
+        assert!(capture.take(captured(Transport::Udp, None, true, OPTIONS)));
+        // Of a stream, one message in two pieces, and two in one.
+        let (one, two) = OPTIONS.split_at(20);
+        let both = format!("{two}{OPTIONS}");
+        assert!(capture.take(captured(Transport::Tls, Some(7), true, one)));
+        assert!(capture.take(captured(Transport::Tls, Some(7), true, &both)));
+        assert!(capture.take(captured(Transport::Tls, Some(7), false, OPTIONS)));
+        let text = capture.stop().unwrap();
+        assert!(text.contains("4 messages"), "{text}");
+        assert!(capture.stop().unwrap_err().contains("no capture"));
+        let packets = payloads(&path);
+        assert_eq!(packets.iter().map(|packet| packet.0).collect::<Vec<_>>(), [0, 2, 2, 2]);
+        assert!(packets.iter().all(|packet| packet.3 == OPTIONS), "{packets:?}");
+        assert_eq!(packets[0].1, 1_700_000_000_123_456_789);
+        assert_eq!(packets[0].2.to_string(), "192.0.2.20:40000");
+        assert_eq!(packets[3].2.to_string(), "192.0.2.10:5061");
+        let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&path).unwrap());
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(
+            capture.start(&path, bounds).unwrap_err().contains("does not exist yet"),
+            "never overwritten"
+        );
+    }
+
+    #[test]
+    fn a_capture_that_was_forgotten_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let capture = Capture::default();
+        let path = folder.path().join("small.pcapng");
+        capture.start(&path, Bounds { octets: 1, lasts: Duration::from_secs(600) }).unwrap();
+        // The writer leaves after the first message; what follows finds it gone.
+        while capture.take(captured(Transport::Udp, None, true, OPTIONS)) {
+            std::thread::yield_now();
+        }
+        assert_eq!(payloads(&path).len(), 1);
+        let path = folder.path().join("short.pcapng");
+        capture.start(&path, Bounds { octets: 1 << 20, lasts: Duration::ZERO }).unwrap();
+        assert!(!capture.take(captured(Transport::Udp, None, true, OPTIONS)));
+    }
+}
