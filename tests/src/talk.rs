@@ -325,5 +325,6 @@ fn request(leg: LegId, plan: &Plan<'_>) -> DialRequest {
         tap: true,
         events: plan.method == Method::Rfc4733,
         inband: false,
+        credentials: None,
     }
 }

@@ -1,5 +1,5 @@
 //! What goes into [`Control`](crate::Control).
-use crate::{EngineConfig, LegId, MediaEvent, StreamId};
+use crate::{EngineConfig, LegId, MediaEvent, ProbeRequest, StreamId};
 use passline_flow::Program;
 use passline_identity::{Answer, CallId};
 use passline_prompt::{Library, Script};
@@ -57,6 +57,8 @@ pub enum ControlInput<'a> {
     /// Trunks, devices, routes, limits and times become these; calls go on. `sip` (but its accounts), `shards`,
     /// `shard_capacity` and `trace` stay as they were.
     Configure(Box<EngineConfig>),
+    /// Ask a peer by OPTIONS; answered by [`ControlOutput::Probed`](crate::ControlOutput::Probed).
+    Probe(ProbeRequest),
     /// The deadline has come.
     Timer,
 }
@@ -78,6 +80,8 @@ pub struct Dial {
     pub events: bool,
     /// Listen for tones in the callee's audio.
     pub inband: bool,
+    /// What answers challenges of the callee or of a proxy; without it they refuse the call.
+    pub credentials: Option<passline_sip::Credentials>,
 }
 
 /// What the owner of an outgoing call may do.

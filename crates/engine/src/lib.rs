@@ -17,6 +17,7 @@ mod ledger;
 mod output;
 mod policy;
 mod ports;
+mod probe;
 mod record;
 mod session;
 mod shard;
@@ -34,6 +35,7 @@ pub use ledger::{DigitLedger, PressEvidence};
 pub use output::{ControlOutput, LegEvent, Trace, TraceKind};
 pub use policy::{Device, Policy, Reach, Route};
 pub use ports::PortPool;
+pub use probe::{Probe, ProbeAnswer, ProbeRequest};
 pub use record::{CallRecord, Direction, Identity, IdentitySource, LadderLine};
 pub use shard::{
     Channel, MediaEvent, MediaShard, OpenStream, PACKET, PacketSink, Received, ShardCommand, ShardConfig,

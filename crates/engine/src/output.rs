@@ -1,5 +1,5 @@
 //! What [`Control`](crate::Control) wants from the shell.
-use crate::{CallRecord, LegId, ShardCommand, StatusEvent, StreamId};
+use crate::{CallRecord, LegId, Probe, ShardCommand, StatusEvent, StreamId};
 use passline_identity::{CallId, Query};
 use passline_rtp::{Method, Press};
 use passline_sip::EndCause;
@@ -63,6 +63,13 @@ pub enum ControlOutput {
         uri: String,
         /// Prescribed protocol; else as the URI and DNS say.
         transport: Option<passline_sip::Transport>,
+    },
+    /// The answer to [`ControlInput::Probe`](crate::ControlInput::Probe).
+    Probed {
+        /// Which question.
+        id: u64,
+        /// What came of it.
+        probe: Box<Probe>,
     },
     /// News of trunks, registrations and devices.
     Status(StatusEvent),

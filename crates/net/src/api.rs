@@ -4,8 +4,11 @@ use passline_engine::flow::Program;
 use passline_engine::identity::{Answer, CallId, Query};
 use passline_engine::prompt::Library;
 use passline_engine::rtp::FrameKind;
-use passline_engine::sip::{Flow, Transport};
-use passline_engine::{CallRecord, EngineConfig, LegCommand, LegEvent, LegId, StatusEvent, StreamId, Trace};
+use passline_engine::sip::{Credentials, Flow, Transport};
+use passline_engine::{
+    CallRecord, EngineConfig, LegCommand, LegEvent, LegId, Probe, ProbeRequest, Snapshot, StatusEvent,
+    StreamId, Trace,
+};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -114,6 +117,8 @@ pub struct DialRequest {
     pub events: bool,
     /// Listen for tones in the callee's audio.
     pub inband: bool,
+    /// What answers challenges of the callee or of a proxy; without it they refuse the call.
+    pub credentials: Option<Credentials>,
 }
 
 /// What may be asked of the running net.
@@ -150,6 +155,15 @@ pub enum Command {
     /// Trunks, devices, routes, limits and times become these; calls go on
     /// ([`ControlInput::Configure`](passline_engine::ControlInput::Configure)).
     Configure(Box<EngineConfig>),
+    /// Ask what is going on: calls, trunks, devices.
+    Snapshot(oneshot::Sender<Snapshot>),
+    /// Ask a peer by OPTIONS.
+    Probe {
+        /// Whom; its `id` is of no account.
+        request: Box<ProbeRequest>,
+        /// What came of it.
+        done: oneshot::Sender<Probe>,
+    },
     /// Ask for the ban list, the newest first.
     Bans(oneshot::Sender<Vec<Ban>>),
     /// Ban a source by hand; trusted networks can be banned only by taking them from the trusted ones.

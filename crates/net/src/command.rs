@@ -5,9 +5,9 @@ use crate::dial::Asker;
 use crate::guard::Banned;
 use crate::tls::Setup;
 use crate::{Ban, Captured, Command, Counters, NetEvent, capture};
-use passline_engine::ControlInput;
 use passline_engine::sip::Flow;
 use passline_engine::sip::message::{Frame, Framer};
+use passline_engine::{ControlInput, ProbeRequest};
 use std::time::Instant;
 
 /// Largest message and most headers that a capture follows in a stream.
@@ -30,6 +30,14 @@ impl ControlTask {
                 self.handle(ControlInput::Reload { program, library });
             }
             // Whoever asked may be gone; then nobody wants the answer.
+            Command::Snapshot(snapshot) => {
+                let _ = snapshot.send(self.control.snapshot());
+            }
+            Command::Probe { request, done } => {
+                let id = self.probes.last_key_value().map_or(0, |(id, _)| id + 1);
+                self.probes.insert(id, done);
+                self.handle(ControlInput::Probe(ProbeRequest { id, ..*request }));
+            }
             Command::Configure(config) => self.handle(ControlInput::Configure(config)),
             Command::Bans(list) => {
                 let anchor = Anchor::now();

@@ -13,12 +13,12 @@ use crate::tls::Tls;
 use crate::{Command, NetConfig, NetEvent};
 use passline_engine::sip::message::Framer;
 use passline_engine::sip::{self, Flow, Transport};
-use passline_engine::{Control, ControlInput, ControlOutput, MediaEvent, StreamId};
+use passline_engine::{Control, ControlInput, ControlOutput, MediaEvent, Probe, StreamId};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 /// Inputs of one kind taken in a row before the others get their turn.
@@ -85,6 +85,8 @@ pub(crate) struct ControlTask {
     pub(crate) outbox: Outbox,
     /// Readers, acceptors, shards and short-lived connects; all end with this task.
     pub(crate) tasks: JoinSet<()>,
+    /// Who waits for which [`Command::Probe`].
+    pub(crate) probes: BTreeMap<u64, oneshot::Sender<Probe>>,
     /// What the machine must hear next.
     pub(crate) inputs: VecDeque<Next>,
 }
@@ -228,6 +230,11 @@ impl ControlTask {
                 ControlOutput::Trace(trace) => self.outbox.push_if_room(NetEvent::Trace(trace)),
                 ControlOutput::Resolve { id, uri, transport } => {
                     self.inputs.push_back(Next::Resolve { id, uri, transport });
+                }
+                ControlOutput::Probed { id, probe } => {
+                    if let Some(done) = self.probes.remove(&id) {
+                        let _ = done.send(*probe);
+                    }
                 }
                 ControlOutput::Status(news) => self.outbox.push(NetEvent::Status(news)),
                 ControlOutput::Drained => self.outbox.push(NetEvent::Drained),

@@ -113,6 +113,7 @@ pub async fn start(
         media: media_events,
         outbox: Outbox::new(event_sender),
         tasks,
+        probes: BTreeMap::new(),
         inputs: VecDeque::new(),
     };
     tokio::spawn(task.run());

@@ -1,14 +1,15 @@
 //! `passline call`: a scripted caller from the command line.
 use crate::{
     caller::{Dial, Line, Outcome, Plain, script},
-    cli::CallArgs,
-    config::Config,
+    cli::{CallArgs, TransportArg},
+    config::{Config, password},
     content::Content,
     exit::Failure,
     wav,
 };
+use passline_engine::sip::{Credentials, Transport};
 use serde_json::{Value, json};
-use std::{io::Read, net::IpAddr, time::Duration};
+use std::{io::Read, net::IpAddr, sync::Arc, time::Duration};
 use zeroize::Zeroizing;
 
 /// Places the call, reports, and fails if it was not answered or the script was not carried out to its end.
@@ -21,14 +22,20 @@ pub async fn run(config: &Config, args: CallArgs) -> Result<(), Failure> {
     };
     let dial = Dial {
         uri: args.uri.clone(),
-        from: args.from.clone(),
+        transport: args.transport.map(|transport| match transport {
+            TransportArg::Udp => Transport::Udp,
+            TransportArg::Tcp => Transport::Tcp,
+            TransportArg::Tls => Transport::Tls,
+        }),
+        credentials: credentials(&args)?,
+        from: args.from.clone().unwrap_or_else(|| args.user.clone().unwrap_or("passline-call".into())),
         address,
         dtmf: args.dtmf,
         press_ms: args.press,
         pause_ms: args.pause,
         max: Duration::from_secs(args.max),
     };
-    let line = Line::open(address, &content, 32768..=60999).await?;
+    let line = Line::open(address, &content, 32768..=60999, args.ca.iter().cloned().collect()).await?;
     let outcome = line.call(&dial, words, &content, &mut Plain).await;
     if let (Some(path), Some(ear)) = (&args.record, &outcome.ear) {
         wav::write_8k(path, &ear.pcm)?;
@@ -39,6 +46,13 @@ pub async fn run(config: &Config, args: CallArgs) -> Result<(), Failure> {
         print(&args, &outcome);
     }
     if outcome.codec.is_some() && outcome.script_done { Ok(()) } else { Err(Failure::No) }
+}
+
+/// User and password for challenges; the password is never an argument.
+fn credentials(args: &CallArgs) -> Result<Option<Credentials>, Failure> {
+    let (Some(user), Some(file)) = (&args.user, &args.password_file) else { return Ok(None) };
+    let password = Arc::new(password(file).map_err(Failure::input)?);
+    Ok(Some(Credentials { user: user.clone(), password, realm: None }))
 }
 
 /// The script itself, or what `@FILE` or `-` stands for.

@@ -1,10 +1,7 @@
 //! A capture of SIP messages, on demand, as pcapng: what the net hands over, secrets masked already, with an IP and a
 //! UDP header around each message, whatever its transport was, so that tshark and sngrep read also what came by TLS. The
 //! interface tells the transport.
-use passline_engine::sip::{
-    Transport,
-    message::{Frame, Framer},
-};
+use passline_engine::sip::Transport;
 use passline_net::Captured;
 use pcap_file::{
     DataLink, PcapResult,
@@ -18,7 +15,6 @@ use pcap_file::{
 };
 use std::{
     borrow::Cow,
-    collections::BTreeMap,
     fs::{File, OpenOptions},
     io::{BufWriter, Write},
     net::SocketAddr,
@@ -34,8 +30,6 @@ use std::{
 
 /// Messages that may wait for the disk.
 const QUEUE: usize = 4096;
-/// Partial messages of streams kept at one time.
-const STREAMS: usize = 256;
 /// Largest message in a UDP datagram over IPv4.
 const LARGEST: usize = 65_507;
 
@@ -181,8 +175,6 @@ impl<W: Write> Write for Counted<W> {
 /// One file.
 struct PcapFile<W: Write> {
     to: PcapNgWriter<Counted<W>>,
-    /// Messages of streams that are not complete yet, by connection and direction.
-    streams: BTreeMap<(u64, bool), Framer>,
     messages: u64,
 }
 
@@ -198,46 +190,17 @@ impl<W: Write> PcapFile<W> {
             let interface = InterfaceDescriptionBlock { linktype: DataLink::ETHERNET, snaplen: 0, options };
             to.write_block(&interface.into_block())?;
         }
-        Ok(Self { to, streams: BTreeMap::new(), messages: 0 })
+        Ok(Self { to, messages: 0 })
     }
 
-    /// A datagram, or a piece of a stream.
+    /// One whole message.
     fn take(&mut self, captured: &Captured) -> PcapResult<()> {
-        let Some(connection) = captured.path.connection.filter(|_| captured.path.transport.is_reliable())
-        else {
-            return self.message(captured, &captured.bytes);
-        };
-        let key = (connection, captured.received);
-        if !self.streams.contains_key(&key) && self.streams.len() >= STREAMS {
-            self.streams.pop_first();
-        }
-        let mut framer = self.streams.remove(&key).unwrap_or_else(|| Framer::new(LARGEST, 512));
-        framer.push(&captured.bytes);
-        let mut lost = false;
-        while let Some(frame) = framer.next_frame() {
-            match frame {
-                Frame::Message(bytes) => self.message(captured, &bytes)?,
-                Frame::Ping => {}
-                // As it came: what follows cannot be told apart either.
-                Frame::Lost { .. } => {
-                    lost = true;
-                    break;
-                }
-            }
-        }
-        if lost {
-            self.message(captured, &captured.bytes)?;
-        } else if framer.is_partial() {
-            self.streams.insert(key, framer);
-        }
-        Ok(())
-    }
-
-    fn message(&mut self, captured: &Captured, bytes: &[u8]) -> PcapResult<()> {
         let path = &captured.path;
         let (from, to) =
             if captured.received { (path.remote, path.local) } else { (path.local, path.remote) };
-        let Some(data) = packet(from, to, &bytes[..bytes.len().min(LARGEST)]) else { return Ok(()) };
+        let Some(data) = packet(from, to, &captured.bytes[..captured.bytes.len().min(LARGEST)]) else {
+            return Ok(());
+        };
         let block = EnhancedPacketBlock {
             interface_id: match path.transport {
                 Transport::Udp => 0,
@@ -333,17 +296,14 @@ mod tests {
         capture.start(&path, bounds).unwrap();
         assert!(capture.start(&path, bounds).unwrap_err().contains("capture stop"));
         assert!(capture.take(captured(Transport::Udp, None, true, OPTIONS)));
-        // Of a stream, one message in two pieces, and two in one.
-        let (one, two) = OPTIONS.split_at(20);
-        let both = format!("{two}{OPTIONS}");
-        assert!(capture.take(captured(Transport::Tls, Some(7), true, one)));
-        assert!(capture.take(captured(Transport::Tls, Some(7), true, &both)));
+        assert!(capture.take(captured(Transport::Tcp, Some(6), true, OPTIONS)));
+        assert!(capture.take(captured(Transport::Tls, Some(7), true, OPTIONS)));
         assert!(capture.take(captured(Transport::Tls, Some(7), false, OPTIONS)));
         let text = capture.stop().unwrap();
         assert!(text.contains("4 messages"), "{text}");
         assert!(capture.stop().unwrap_err().contains("no capture"));
         let packets = payloads(&path);
-        assert_eq!(packets.iter().map(|packet| packet.0).collect::<Vec<_>>(), [0, 2, 2, 2]);
+        assert_eq!(packets.iter().map(|packet| packet.0).collect::<Vec<_>>(), [0, 1, 2, 2]);
         assert!(packets.iter().all(|packet| packet.3 == OPTIONS), "{packets:?}");
         assert_eq!(packets[0].1, 1_700_000_000_123_456_789);
         assert_eq!(packets[0].2.to_string(), "192.0.2.20:40000");

@@ -48,6 +48,8 @@ async fn demonstrate(config: &Config, args: &DemoArgs) -> Result<(), Failure> {
     println!("\n{} has forgotten the password, has a telephone, and calls.\n", user.name);
     let dial = Dial {
         uri: format!("sip:5000@{address}"),
+        transport: None,
+        credentials: None,
         from: "+4930555010".into(),
         address: address.ip(),
         dtmf: DtmfArg::Rfc4733,
@@ -55,7 +57,7 @@ async fn demonstrate(config: &Config, args: &DemoArgs) -> Result<(), Failure> {
         pause_ms: 60,
         max: LONGEST,
     };
-    let line = Line::open(address.ip(), &content, 33000..=39999).await?;
+    let line = Line::open(address.ip(), &content, 33000..=39999, Vec::new()).await?;
     let mut caller = Caller { start, user: &user, answered: None, word_heard: false, digits_heard: 0 };
     let outcome = line.call(&dial, Vec::new(), &content, &mut caller).await;
     handle.send(Command::Drain);

@@ -31,6 +31,7 @@ mod replay;
 mod secret;
 mod serve;
 mod steps;
+mod trunk_test;
 mod user;
 mod wav;
 mod wire;
@@ -82,6 +83,11 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::CallInfo(args) => call_info::run(&config, &args).await,
             Command::Reload => operate::reload(&config).await,
             Command::Bans(command) => operate::bans(&config, command).await,
+            Command::Devices(args) => operate::devices(&config, &args).await,
+            Command::Trunk(command) => match command {
+                cli::TrunkCommand::List { json } => operate::trunks(&config, json).await,
+                cli::TrunkCommand::Test { name, json } => trunk_test::run(&config, &name, json).await,
+            },
             Command::Capture(command) => operate::capture(&config, command).await,
             Command::Audit(args) => calls::audit(&config, &args).await,
             Command::User(command) => user::run(&config, command).await,

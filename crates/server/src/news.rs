@@ -31,9 +31,24 @@ pub fn status(event: &StatusEvent) -> (Weight, String) {
         StatusEvent::Bound { account, flow, expires, .. } => {
             (Weight::Detail, format!("device {account} is registered from {} for {expires} s", flow.remote))
         }
+        StatusEvent::AuthFailed { source, user } => {
+            (Weight::Bad, format!("wrong user or password from {source}, as user {}", printable(user)))
+        }
         StatusEvent::Unbound { account, why, .. } => {
             (Weight::Detail, format!("device {account} is not registered any more: {}", printable(why)))
         }
+    }
+}
+
+/// How a registration stands, in short.
+pub fn registration_state(state: &RegistrationStatus) -> String {
+    match state {
+        RegistrationStatus::Trying => "being tried".into(),
+        RegistrationStatus::Registered { expires } => format!("registered for {expires} s"),
+        RegistrationStatus::Failed { status, diagnosis, .. } => {
+            format!("failed ({status}): {}", sentence(&diagnosis.sentence()))
+        }
+        RegistrationStatus::Unregistered => "ended".into(),
     }
 }
 

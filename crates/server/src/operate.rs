@@ -1,7 +1,10 @@
 //! Commands that steer the running server: `bans`, `capture`, `reload`.
 use crate::{
-    admin::{Link, Refused, Request, view::BanLine},
-    cli::{BansCommand, CaptureCommand},
+    admin::{
+        Link, Refused, Request,
+        view::{BanLine, ContactLine, DeviceLine, TrunkLine},
+    },
+    cli::{BansCommand, CaptureCommand, DevicesArgs},
     config::Config,
     exit::Failure,
 };
@@ -36,6 +39,51 @@ fn print_ban(ban: &BanLine) {
         ban.dropped,
         ban.reason
     );
+}
+
+/// `passline devices`.
+pub async fn devices(config: &Config, args: &DevicesArgs) -> Result<(), Failure> {
+    let devices: Vec<DeviceLine> = Link::ask(config, &Request::Devices).await?.all().await?;
+    if devices.is_empty() && !args.json {
+        println!("no devices are configured; see `devices` in the configuration");
+    }
+    for device in devices {
+        if args.json {
+            print_json(&device)?;
+            continue;
+        }
+        let DeviceLine { extension, name, contacts } = device;
+        if contacts.is_empty() {
+            println!("{extension:<12} {name:<24} not registered");
+        }
+        for ContactLine { uri, from } in contacts {
+            println!("{extension:<12} {name:<24} {from}  {uri}");
+        }
+    }
+    Ok(())
+}
+
+/// `passline trunk list`.
+pub async fn trunks(config: &Config, json: bool) -> Result<(), Failure> {
+    let trunks: Vec<TrunkLine> = Link::ask(config, &Request::Trunks).await?.all().await?;
+    if trunks.is_empty() && !json {
+        println!("no trunks are configured; see `trunks` in the configuration");
+    }
+    for trunk in trunks {
+        if json {
+            print_json(&trunk)?;
+            continue;
+        }
+        let most = trunk.max_calls.map(|most| format!(" of {most}")).unwrap_or_default();
+        println!("{:<16} {:<8} {}{most} calls", trunk.name, trunk.state, trunk.calls);
+        for more in trunk.detail.iter() {
+            println!("    {more}");
+        }
+        if let Some(registration) = &trunk.registration {
+            println!("    registration: {registration}");
+        }
+    }
+    Ok(())
 }
 
 /// `passline capture`.

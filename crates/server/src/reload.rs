@@ -107,6 +107,11 @@ impl Reloader {
         }
     }
 
+    /// What holds now.
+    pub async fn holds(&self) -> Config {
+        self.holds.lock().await.clone()
+    }
+
     /// The network that keeps an address from being banned.
     pub async fn trusted(&self, source: IpAddr) -> Option<IpNet> {
         let trusted = wire::guard(&*self.holds.lock().await).trusted;

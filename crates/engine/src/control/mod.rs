@@ -2,6 +2,7 @@
 mod bridging;
 mod ladders;
 mod parties;
+mod probes;
 mod refusals;
 mod routing;
 mod told;
@@ -50,6 +51,8 @@ pub struct Control {
     next_id: u64,
     /// Look-ups under way.
     lookups: BTreeMap<u64, trunks::Lookup>,
+    /// Questions on demand, by the number of their look-up and of their OPTIONS.
+    probes: BTreeMap<u64, probes::Probing>,
     trunks: BTreeMap<String, trunks::TrunkRun>,
     /// Flows' callers whom we asked to call somebody else: the number.
     referring: BTreeMap<CallHandle, String>,
@@ -98,6 +101,7 @@ impl Control {
             members: BTreeMap::new(),
             next_id: 1,
             lookups: BTreeMap::new(),
+            probes: BTreeMap::new(),
             trunks: BTreeMap::new(),
             referring: BTreeMap::new(),
         };
@@ -146,6 +150,7 @@ impl Control {
             }
             ControlInput::Resolved { id, paths, reason } => self.resolved(now, id, paths, &reason),
             ControlInput::Configure(config) => self.configure(now, *config),
+            ControlInput::Probe(request) => self.probe(request),
             ControlInput::Timer => {}
         }
         self.run_timers(now);

@@ -165,6 +165,7 @@ impl Control {
 
     /// News that belong to no call.
     pub(super) fn outside(&mut self, now: Instant, event: Event) {
+        let Some(event) = self.probed(event) else { return };
         match event {
             Event::AuthFailed { flow, user } => {
                 self.told.auth_failed = Some((flow.remote, user.clone()));

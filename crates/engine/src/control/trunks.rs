@@ -116,6 +116,9 @@ impl Control {
 
     /// The answer to a look-up.
     pub(super) fn resolved(&mut self, now: Instant, id: u64, paths: Vec<Flow>, reason: &str) {
+        if self.probe_resolved(now, id, &paths, reason) {
+            return;
+        }
         match self.lookups.remove(&id) {
             None => {}
             Some(Lookup::Bridge { bridge, trunk, number }) => {

@@ -38,8 +38,15 @@ impl Session {
             ),
             transport: dial.path.transport,
             listed: false,
-            credentials: false,
-            side: Side::Leg(LegSide { leg, uri: dial.uri, from: dial.from, path: dial.path, tap: dial.tap }),
+            credentials: dial.credentials.is_some(),
+            side: Side::Leg(LegSide {
+                leg,
+                uri: dial.uri,
+                from: dial.from,
+                path: dial.path,
+                tap: dial.tap,
+                credentials: dial.credentials,
+            }),
             timer: Some(now + core.config.setup_timeout),
         })
     }
@@ -61,7 +68,9 @@ impl Session {
             Side::Leg(side) => {
                 let (to, from, path) = (side.uri.clone(), side.from.clone(), side.path);
                 let sdp = self.media.offer();
-                Box::new(Invite::new(self.handle, to, from, path, sdp))
+                let mut invite = Invite::new(self.handle, to, from, path, sdp);
+                invite.credentials = side.credentials.clone();
+                Box::new(invite)
             }
             Side::Bridged(side) => {
                 let Some(placing) = side.invite.take() else { return };

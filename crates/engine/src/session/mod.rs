@@ -67,6 +67,7 @@ pub(crate) struct LegSide {
     from: String,
     path: passline_sip::Flow,
     tap: bool,
+    credentials: Option<passline_sip::Credentials>,
 }
 
 /// One call.

@@ -272,6 +272,7 @@ impl World {
             ControlOutput::ClosePort(_)
             | ControlOutput::CallStarted { .. }
             | ControlOutput::Leg { .. }
+            | ControlOutput::Probed { .. }
             | ControlOutput::Trace(_) => {}
         }
     }

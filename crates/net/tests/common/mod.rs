@@ -131,6 +131,7 @@ impl Side {
             tap,
             events: true,
             inband: false,
+            credentials: None,
         }));
     }
 

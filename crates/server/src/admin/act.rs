@@ -1,25 +1,104 @@
 //! What the admin socket is asked for, carried out. An error is one sentence: why not, and what to do.
 use super::{
     Desk,
-    view::{BanLine, RunningCall},
+    view::{BanLine, ContactLine, DeviceLine, RunningCall, TrunkLine},
 };
 use crate::{
     capture::Bounds,
-    record::{printable, utc},
+    news::{self, sentence},
+    record::{message, printable, shown, utc},
+    trunk_test::{self, Finding},
 };
+use passline_engine::{DeviceStatus, LiveCall, TrunkState, TrunkStatus};
 use passline_net::{Ban, Command, Handle};
-use std::{net::IpAddr, path::Path, time::Duration};
+use std::{
+    net::IpAddr,
+    path::Path,
+    time::{Duration, SystemTime},
+};
 use tokio::sync::oneshot;
 
+/// The running calls, the oldest first.
+pub async fn calls(handle: &Handle) -> Result<Vec<RunningCall>, String> {
+    let snapshot = asked(handle, Command::Snapshot).await?;
+    let without_ladder = |call| RunningCall { ladder: Vec::new(), ..running(call) };
+    Ok(snapshot.calls.iter().map(without_ladder).collect())
+}
+
 /// The running call whose name begins so.
-pub fn call(desk: &Desk, name: &str) -> Result<RunningCall, String> {
-    let mut calls = desk.hub.calls();
-    calls.retain(|call| call.call.starts_with(name));
-    match calls.len() {
-        0 => Err(format!("no running call `{}`", printable(name))),
-        1 => Ok(calls.remove(0)),
+pub async fn call(handle: &Handle, name: &str) -> Result<RunningCall, String> {
+    let snapshot = asked(handle, Command::Snapshot).await?;
+    let mut calls = snapshot.calls.iter().filter(|call| call.call.0.starts_with(name));
+    match (calls.next(), calls.next()) {
+        (Some(call), None) => Ok(running(call)),
+        (None, _) => Err(format!("no running call `{}`", printable(name))),
         _ => Err(format!("several running calls begin with `{}`", printable(name))),
     }
+}
+
+fn running(call: &LiveCall) -> RunningCall {
+    RunningCall {
+        call: call.call.0.clone(),
+        start: utc(SystemTime::now().checked_sub(call.start.elapsed()).unwrap_or(SystemTime::UNIX_EPOCH)),
+        from: shown(&call.from),
+        to: printable(&call.to),
+        answered: call.answered.is_some(),
+        trunk: call.trunk.clone(),
+        account: call.account.clone(),
+        codec: call.codec.map(str::to_owned),
+        peer: call.peer.to_string(),
+        bridged: call.bridged.as_ref().map(|call| call.0.clone()),
+        ladder: call.ladder.iter().map(|line| message(line, call.start)).collect(),
+    }
+}
+
+/// Trunks and how they do.
+pub async fn trunks(handle: &Handle) -> Result<Vec<TrunkLine>, String> {
+    let snapshot = asked(handle, Command::Snapshot).await?;
+    let line = |trunk: TrunkStatus| {
+        let (state, detail) = match trunk.state {
+            TrunkState::Unknown => ("unknown", None),
+            TrunkState::Up { server } => ("up", server.as_deref().map(printable)),
+            TrunkState::Down(diagnosis) => ("down", Some(sentence(&diagnosis.sentence()))),
+        };
+        TrunkLine {
+            name: trunk.name,
+            state: state.into(),
+            detail,
+            registration: trunk.registration.map(|state| news::registration_state(&state)),
+            calls: trunk.calls,
+            max_calls: trunk.max_calls,
+        }
+    };
+    Ok(snapshot.trunks.into_iter().map(line).collect())
+}
+
+/// Tests a trunk.
+pub async fn trunk_test(desk: &Desk, name: &str) -> Result<Vec<Finding>, String> {
+    let config = desk.reloader.holds().await;
+    let trunk = config.trunks.iter().find(|trunk| trunk.name.value == name);
+    let trunk = trunk.ok_or_else(|| {
+        format!(
+            "the running server has no trunk `{}`; if it is new in the configuration: passline reload",
+            printable(name)
+        )
+    })?;
+    trunk_test::examine(&desk.handle, &config, trunk).await
+}
+
+/// Devices and where they are registered.
+pub async fn devices(handle: &Handle) -> Result<Vec<DeviceLine>, String> {
+    let snapshot = asked(handle, Command::Snapshot).await?;
+    let line = |device: DeviceStatus| DeviceLine {
+        extension: device.user,
+        name: device.display,
+        contacts: device
+            .contacts
+            .into_iter()
+            .map(|(uri, from)| ContactLine { uri: printable(&uri), from })
+            .collect(),
+    };
+    Ok(snapshot.devices.into_iter().map(line).collect())
 }
 
 /// The ban list.

@@ -56,6 +56,15 @@ pub enum Request {
         /// Its address.
         source: IpAddr,
     },
+    /// Trunks and how they do.
+    Trunks,
+    /// Ask a trunk everything that can be asked without a call.
+    TrunkTest {
+        /// Its name.
+        name: String,
+    },
+    /// Devices and where they are registered.
+    Devices,
     /// Write SIP messages to a file.
     CaptureStart {
         /// The file, absolute; must not exist.

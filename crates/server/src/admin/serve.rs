@@ -149,21 +149,29 @@ async fn carry_out(
         Request::Calls { follow } => {
             // Subscribed first, so that no call falls between.
             let news = desk.hub.follow();
-            for call in desk.hub.calls() {
-                to.item(&News::Started(call)).await?;
+            match act::calls(&desk.handle).await {
+                Ok(calls) => {
+                    for call in calls {
+                        to.item(&News::Started(call)).await?;
+                    }
+                }
+                Err(why) => return Ok(Err(why)),
             }
             if follow {
                 self::follow(news, asker, to).await?;
             }
             return Ok(Ok(()));
         }
-        Request::Call { call } => act::call(desk, &call).map(one),
+        Request::Call { call } => act::call(&desk.handle, &call).await.map(one),
         Request::Reload => {
             desk.reloader.reload().await.map(|report| list(&report)).map_err(|faults| faults.join("\n"))
         }
         Request::Bans => act::bans(&desk.handle).await.map(|bans| list(&bans)),
         Request::Ban { source, lasts_s } => act::ban(desk, source, lasts_s).await.map(one),
         Request::Unban { source } => act::unban(&desk.handle, source).await.map(one),
+        Request::Trunks => act::trunks(&desk.handle).await.map(|trunks| list(&trunks)),
+        Request::TrunkTest { name } => act::trunk_test(desk, &name).await.map(|findings| list(&findings)),
+        Request::Devices => act::devices(&desk.handle).await.map(|devices| list(&devices)),
         Request::CaptureStart { file, octets, lasts_s } => {
             act::capture_start(desk, &file, octets, lasts_s).map(one)
         }

@@ -15,6 +15,8 @@ pub struct RunningCall {
     pub from: String,
     /// Number dialled.
     pub to: String,
+    /// Whether it was answered.
+    pub answered: bool,
     /// Trunk it goes over.
     pub trunk: Option<String>,
     /// Device that placed or got it.

@@ -4,13 +4,15 @@ pub mod script;
 
 use crate::{cli::DtmfArg, content::Content, entropy, exit::Failure};
 use ear::Ear;
+use passline_engine::sip::{Credentials, Transport};
 use passline_engine::{Control, EngineConfig, LegCommand, LegEvent, LegId, PortPool};
-use passline_net::{Command, DialRequest, Handle, NetConfig, NetEvent};
+use passline_net::{Command, DialRequest, Handle, NetConfig, NetEvent, TlsConfig};
 use passline_prompt::{Heard, Transcript};
 use passline_rtp::{Codec, Digit, FrameKind, Method};
 use script::{Action, Script, Word};
 use std::{
     net::{IpAddr, SocketAddr},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 use tokio::sync::mpsc;
@@ -25,6 +27,10 @@ const FAREWELL: Duration = Duration::from_secs(5);
 pub struct Dial {
     /// Whom.
     pub uri: String,
+    /// Transport; `None`: as the URI says.
+    pub transport: Option<Transport>,
+    /// What answers a challenge.
+    pub credentials: Option<Credentials>,
     /// User part of our From.
     pub from: String,
     /// Our address.
@@ -89,6 +95,7 @@ impl Line {
         address: IpAddr,
         content: &Content,
         ports: std::ops::RangeInclusive<u16>,
+        authorities: Vec<PathBuf>,
     ) -> Result<Self, Failure> {
         let engine =
             EngineConfig { media_address: address, max_calls: 1, inband: true, ..EngineConfig::default() };
@@ -97,6 +104,7 @@ impl Line {
             sip_tcp: vec![SocketAddr::new(address, 0)],
             media_address: address,
             shard_capacity: engine.shard_capacity,
+            tls: TlsConfig { extra_roots: authorities, ..TlsConfig::default() },
             ..NetConfig::default()
         };
         let (program, library) = (content.program.clone(), content.library.clone());
@@ -122,7 +130,8 @@ impl Line {
             leg: LEG,
             uri: dial.uri.clone(),
             from: format!("sip:{}@{}", dial.from, host(dial.address)),
-            transport: None,
+            transport: dial.transport,
+            credentials: dial.credentials.clone(),
             tap: true,
             events: dial.dtmf == DtmfArg::Rfc4733,
             inband: true,

@@ -1,7 +1,7 @@
 //! The command line: what can be asked of `passline`, and with which exit code it answers.
 mod operate;
 
-pub use operate::{BansCommand, CallInfoArgs, CallsArgs, CaptureCommand};
+pub use operate::{BansCommand, CallInfoArgs, CallsArgs, CaptureCommand, DevicesArgs, TrunkCommand};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -64,7 +64,8 @@ A script with secret keys in it is read from a file (--keys @FILE) or from stand
 
 Examples:
   passline call sip:5001@127.0.0.1 --keys 'p1000 123# quiet:3000 hangup'
-  passline call sip:5000@127.0.0.1 --keys @reset.keys --record heard.wav --json"
+  passline call sip:5000@127.0.0.1 --keys @reset.keys --record heard.wav --json
+  passline call sip:2001@192.0.2.10 --transport tls --ca tls-certificate.pem --user 2002 --password-file 2002.password"
     )]
     Call(CallArgs),
     /// Show the calls of the past, or those that are going on.
@@ -90,6 +91,16 @@ Examples:
   passline bans remove 198.51.100.7"
     )]
     Bans(BansCommand),
+    /// Show and test trunks.
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  passline trunk list
+  passline trunk test pbx"
+    )]
+    Trunk(TrunkCommand),
+    /// Show the devices and where they are registered.
+    Devices(DevicesArgs),
     /// Capture the SIP messages of the running server, secrets masked.
     #[command(
         subcommand,
@@ -152,11 +163,34 @@ pub enum DtmfArg {
     Info,
 }
 
+/// Transport of SIP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TransportArg {
+    /// UDP.
+    Udp,
+    /// TCP.
+    Tcp,
+    /// TLS.
+    Tls,
+}
+
 /// `passline call`.
 #[derive(Debug, Args)]
 pub struct CallArgs {
     /// Whom to call, e.g. sip:5000@192.0.2.1:5060;transport=tcp
     pub uri: String,
+    /// Transport, whatever the URI says.
+    #[arg(long, value_enum)]
+    pub transport: Option<TransportArg>,
+    /// User that answers a challenge of the other side; needs --password-file.
+    #[arg(long, value_name = "USER", requires = "password_file")]
+    pub user: Option<String>,
+    /// File whose first line is that user's password.
+    #[arg(long, value_name = "FILE", requires = "user")]
+    pub password_file: Option<PathBuf>,
+    /// TLS: PEM file of an authority, or of the other side's own certificate, that is trusted beside the system's.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
     /// Script of keys; @FILE reads it from a file, - from standard input.
     #[arg(long, value_name = "SCRIPT", default_value = "")]
     pub keys: String,
@@ -175,9 +209,9 @@ pub struct CallArgs {
     /// Address to call from; by default the one that the system takes for this destination.
     #[arg(long, value_name = "IP")]
     pub from_address: Option<std::net::IpAddr>,
-    /// The caller's number or name in From.
-    #[arg(long, value_name = "USER", default_value = "passline-call")]
-    pub from: String,
+    /// The caller's number or name in From; else the user, else passline-call.
+    #[arg(long, value_name = "USER")]
+    pub from: Option<String>,
     /// Hang up after this many seconds in any case.
     #[arg(long, value_name = "S", default_value_t = 600)]
     pub max: u64,

@@ -53,6 +53,33 @@ pub enum BansCommand {
     },
 }
 
+/// `passline trunk`.
+#[derive(Debug, Subcommand)]
+pub enum TrunkCommand {
+    /// Show the trunks of the running server: up or down, registration, calls.
+    List {
+        /// One JSON object per line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ask a trunk everything that can be asked without a call, and say what is mis-set on which side.
+    Test {
+        /// Its name in the configuration.
+        name: String,
+        /// One JSON object per finding.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `passline devices`.
+#[derive(Debug, Args)]
+pub struct DevicesArgs {
+    /// One JSON object per line.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `passline capture`.
 #[derive(Debug, Subcommand)]
 pub enum CaptureCommand {

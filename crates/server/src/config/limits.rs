@@ -18,6 +18,10 @@ pub struct Limits {
     pub calls: Rate,
     /// New calls of all unknown sources together.
     pub all_calls: Rate,
+    /// Calls being set up at one time by one source.
+    pub half_open_per_source: usize,
+    /// Calls being set up at one time by all unknown sources together.
+    pub half_open: usize,
     /// New connections of one source.
     pub new_connections: Rate,
     /// Wrong passwords of one source; beyond it, it is banned.
@@ -89,6 +93,8 @@ impl Default for Limits {
             all_messages: guard.all_messages.into(),
             calls: guard.invites.into(),
             all_calls: guard.all_invites.into(),
+            half_open_per_source: guard.half_open_per_source,
+            half_open: guard.half_open,
             new_connections: guard.connections.into(),
             failed_logins: guard.failed_logins.into(),
             wrong_numbers: guard.wrong_numbers.into(),
@@ -120,6 +126,8 @@ impl Limits {
             all_messages: self.all_messages.into(),
             invites: self.calls.into(),
             all_invites: self.all_calls.into(),
+            half_open_per_source: self.half_open_per_source,
+            half_open: self.half_open,
             connections: self.new_connections.into(),
             failed_logins: self.failed_logins.into(),
             wrong_numbers: self.wrong_numbers.into(),
