@@ -122,7 +122,8 @@ impl Dialog {
         let same_host = address.ip() == heard.remote.ip();
         let behind_nat = self.routes.is_empty() && self.nat && (same_host || is_inner(address.ip()));
         let inward = is_inner(address.ip()) && !is_inner(heard.remote.ip());
-        if transport == Transport::Tls
+        // A call that began on a protected path does not leave it, whatever the peer's Contact says.
+        if [transport, heard.transport].contains(&Transport::Tls)
             || behind_nat
             || inward
             || unreachable(address)
@@ -213,5 +214,11 @@ mod tests {
             dialog(&[], "sip:a@198.51.100.7;transport=TCP", "198.51.100.7:5060").next_path(true).transport,
             Transport::Tcp
         );
+        let mut protected =
+            dialog(&["<sip:192.0.2.9;lr>"], "sip:a@198.51.100.7;transport=udp", "198.51.100.7:5061");
+        protected.path.transport = Transport::Tls;
+        assert_eq!(protected.next_path(true), protected.path);
+        protected.routes.clear();
+        assert_eq!(protected.next_path(false), protected.path);
     }
 }

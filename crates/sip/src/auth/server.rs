@@ -143,7 +143,7 @@ impl Doorkeeper {
         let Some(read) = found else {
             return if broken { Verdict::Wrong(String::new()) } else { Verdict::Missing };
         };
-        let wrong = Verdict::Wrong(inert(read.user));
+        let wrong = Verdict::Wrong(inert(read.user).chars().take(64).collect());
         let Some((algorithm, false)) = read.algorithm.filter(|(a, _)| self.algorithms.contains(a)) else {
             return wrong;
         };

@@ -148,9 +148,10 @@ impl UserAgent {
             dialog.target = target;
         }
         let granted = server.granted.take();
-        let (path, policy, tag) = (dialog.path, call.policy, call.local_tag.clone());
+        let (path, target) = (dialog.path, dialog.target.clone());
+        let (policy, tag) = (call.policy, call.local_tag.clone());
         let Some(mut writer) = self.answer(id, 200, None, &tag) else { return false };
-        writer.header("Contact", self.contact(&path)).header("Allow", ALLOW);
+        writer.header("Contact", self.contact_for(&path, &target)).header("Allow", ALLOW);
         writer.header("Supported", supported(&policy));
         for extra in timer_extras(granted.flatten()) {
             extra.write(&mut writer);

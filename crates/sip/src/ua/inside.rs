@@ -124,8 +124,10 @@ impl UserAgent {
         if body == Body::None {
             let Some(id) = self.open_server(request, Some(handle)) else { return };
             self.refreshed(now, request, handle, granted);
-            let mut extras =
-                vec![Extra::must("Contact", self.contact(&request.path)), Extra::must("Allow", super::ALLOW)];
+            let dialog = self.calls.get(&handle).and_then(|c| c.dialog.as_ref());
+            let target = dialog.map_or("", |d| d.target.as_str());
+            let contact = self.contact_for(&request.path, target);
+            let mut extras = vec![Extra::must("Contact", contact), Extra::must("Allow", super::ALLOW)];
             extras.extend(timer_extras(granted));
             return self.respond_plain(now, id, 200, None, "", &extras);
         }

@@ -126,7 +126,7 @@ impl UserAgent {
     /// The fields of a target refresh request, with the session timer where one runs.
     pub(super) fn refresh_extras(&self, handle: CallHandle) -> Vec<Extra> {
         let Some(call) = self.calls.get(&handle) else { return Vec::new() };
-        let contact = call.dialog.as_ref().map(|d| self.contact(&d.path)).unwrap_or_default();
+        let contact = call.dialog.as_ref().map(|d| self.contact_for(&d.path, &d.target)).unwrap_or_default();
         let mut extras = vec![
             Extra::must("Contact", contact),
             Extra::must("Allow", ALLOW),

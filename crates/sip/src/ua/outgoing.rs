@@ -9,9 +9,9 @@ use super::{ALLOW, Client, Owner, Purpose, UserAgent, supported};
 use crate::dialog::{Dialog, DialogId, Outgoing};
 use crate::message::multipart::session_description;
 use crate::message::text::inert;
-use crate::message::{Address, Essentials, Message, Name, Start, Uri, status};
+use crate::message::{Address, Essentials, Message, Name, Scheme, Start, Uri, status};
 use crate::transaction::ClientStep;
-use crate::{CallHandle, EndCause, Event, Flow, Invite};
+use crate::{CallHandle, EndCause, Event, Flow, Invite, Transport};
 use std::time::Instant;
 
 /// Most 2xx responses of different peers to one INVITE that are acknowledged.
@@ -31,6 +31,9 @@ impl UserAgent {
         let refusal = match (Uri::parse(target).and(Uri::parse(uri)), from_address) {
             (None, _) => Some((416, "Bad Target URI")),
             (_, None) => Some((400, "Bad From URI")),
+            (Some(uri), _) if uri.scheme == Scheme::Sips && path.transport != Transport::Tls => {
+                Some((503, "No Protected Path For A SIPS URI"))
+            }
             _ if self.calls.len() >= self.config.max_calls => Some((503, "Too Many Calls")),
             _ => None,
         };
@@ -53,7 +56,7 @@ impl UserAgent {
             cseq: 1,
         };
         let mut writer = request.writer("INVITE");
-        for extra in self.invite_extras(&mut call, &path) {
+        for extra in self.invite_extras(&mut call, &path, uri) {
             extra.write(&mut writer);
         }
         if !self.config.user_agent.is_empty() {
@@ -75,9 +78,9 @@ impl UserAgent {
     }
 
     /// The fields of each of our first INVITEs that tell what we can.
-    pub(super) fn invite_extras(&self, call: &mut Call, path: &Flow) -> Vec<Extra> {
+    fn invite_extras(&self, call: &mut Call, path: &Flow, uri: &str) -> Vec<Extra> {
         let mut extras = vec![
-            Extra::must("Contact", self.contact(path)),
+            Extra::must("Contact", self.contact_for(path, uri)),
             Extra::must("Allow", ALLOW),
             Extra::must("Supported", supported(&call.policy)),
         ];

@@ -203,8 +203,8 @@ impl UserAgent {
         asked.open = asked.wanted;
         asked.until = asked.wanted.then(|| now + SUBSCRIPTION);
         let wanted = asked.wanted;
-        let contact =
-            call.dialog.as_ref().map(|d| d.path).map(|path| self.contact(&path)).unwrap_or_default();
+        let dialog = call.dialog.as_ref().map(|d| (d.path, d.target.clone()));
+        let contact = dialog.map(|(path, target)| self.contact_for(&path, &target)).unwrap_or_default();
         let mut extras = vec![Extra::must("Contact", contact)];
         if !wanted {
             extras.push(Extra::must("Refer-Sub", "false"));
@@ -266,7 +266,7 @@ impl UserAgent {
     fn notify_aside(&mut self, now: Instant, handle: CallHandle, done: bool) {
         let Some(mut referee) = self.referees.remove(&handle) else { return };
         let (mut extras, body) = referee.asked.notice(done.then_some("noresource"));
-        extras.push(Extra::must("Contact", self.contact(&referee.dialog.path)));
+        extras.push(Extra::must("Contact", self.contact_for(&referee.dialog.path, &referee.dialog.target)));
         self.send_by(now, &mut referee.dialog, "NOTIFY", extras, SIPFRAG, &body, Purpose::Nobody);
         if !done {
             self.referees.insert(handle, referee);

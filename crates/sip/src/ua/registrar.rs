@@ -17,6 +17,8 @@ pub(super) const SUPPORTED: [&str; 3] = ["path", "outbound", "gruu"];
 /// Longest Contact URI and Path kept, in octets, and most Path values.
 const MAX_URI: usize = 512;
 const MAX_PATH: usize = 8;
+/// What is kept of a User-Agent header, in characters.
+const MAX_AGENT: usize = 128;
 
 /// All bindings, by account.
 #[derive(Default)]
@@ -258,6 +260,7 @@ impl UserAgent {
         path: Flow,
         routes: &[String],
     ) -> Bound {
+        let agent = request.message.text(Name::UserAgent);
         Bound {
             id: self.fresh_id(),
             call_id: request.found.call_id.clone(),
@@ -268,7 +271,7 @@ impl UserAgent {
                 uri: contact.uri.clone(),
                 path,
                 routes: routes.to_vec(),
-                user_agent: request.message.text(Name::UserAgent).map(|t| inert(&t)),
+                user_agent: agent.map(|t| inert(&t).chars().take(MAX_AGENT).collect()),
                 expires_at: now + Duration::from_secs(contact.expires.into()),
             },
         }

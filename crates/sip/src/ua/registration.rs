@@ -212,7 +212,8 @@ impl UserAgent {
                     .collect();
                 // Between 75 and 90 % of the lifetime, so that many of us do not come at once.
                 let share = 750 + self.rng.next_u32() % 150;
-                let refresh = (Duration::from_secs(granted.into()) * share / 1000).max(MIN_REFRESH);
+                let refresh = (Duration::from_secs(granted.min(MAX_MIN_EXPIRES).into()) * share / 1000)
+                    .max(MIN_REFRESH);
                 self.schedule.set(Owner::Registration(id), Some(now + refresh));
                 let state = RegistrationState::Registered { expires: granted, service_route };
                 self.event(Event::Registration { id, state });
@@ -284,7 +285,7 @@ impl UserAgent {
         state.answerer = state.terms.credentials.clone().map(Answerer::new);
         let doubled = base.saturating_mul(1 << state.failures.min(16)).min(most);
         state.failures = state.failures.saturating_add(1);
-        let wait = doubled * (500 + chance) / 1000;
+        let wait = doubled.saturating_mul(500 + chance) / 1000;
         let wait = wait.max(Duration::from_secs(after.unwrap_or(0).min(3600).into())).max(MIN_REFRESH);
         self.schedule.set(Owner::Registration(id), Some(now + wait));
         let retry_in = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);

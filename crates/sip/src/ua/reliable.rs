@@ -117,9 +117,10 @@ impl UserAgent {
             }
         }
         let (rseq, tag) = (call.reliable.rseq, call.local_tag.clone());
-        let Some(path) = call.dialog.as_ref().map(|d| d.path) else { return };
+        let Some(dialog) = call.dialog.as_ref() else { return };
+        let (path, target) = (dialog.path, dialog.target.clone());
         let Some(mut writer) = self.answer(id, code, None, &tag) else { return };
-        writer.header("Contact", self.contact(&path)).header("Allow", ALLOW);
+        writer.header("Contact", self.contact_for(&path, &target)).header("Allow", ALLOW);
         if reliably {
             writer.header("Require", "100rel").header("RSeq", rseq.to_string());
         }

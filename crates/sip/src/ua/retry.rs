@@ -31,11 +31,14 @@ pub(super) struct Retry {
 
 impl Retry {
     pub fn new(invite: &Invite, uri: &str) -> Self {
+        // A SIPS URI has no other path than a protected one.
+        let secure = Uri::parse(uri).is_some_and(|uri| uri.scheme == Scheme::Sips);
+        let fits = |path: &&Flow| !secure || path.transport == Transport::Tls;
         let home = std::iter::once(&invite.path).chain(&invite.alternatives).map(|path| path.remote.ip());
         Retry {
             answerer: invite.credentials.clone().map(Answerer::new),
             home: home.collect(),
-            alternatives: invite.alternatives.iter().copied().collect(),
+            alternatives: invite.alternatives.iter().filter(fits).copied().collect(),
             targets: VecDeque::new(),
             tried: vec![uri.to_owned()],
             follow: invite.follow,
@@ -279,7 +282,7 @@ impl UserAgent {
             Outgoing { uri: uri.unwrap_or(client.request.uri.clone()), ..client.request.clone() };
         request.via = self.via(&path);
         request.cseq = self.next_cseq(purpose, request.cseq);
-        let contact = moved.then(|| self.contact(&path));
+        let contact = moved.then(|| self.contact_for(&path, &request.uri));
         let Some(bytes) = rewritten(&bytes, &method, &request, contact.as_deref(), credentials) else {
             return false;
         };

@@ -3,7 +3,7 @@
 use super::{Owner, UserAgent};
 use crate::dialog::Dialog;
 use crate::message::check::summary;
-use crate::message::{Frame, Framer, Message};
+use crate::message::{Frame, Framer, Message, Scheme, Uri};
 use crate::{Direction, Flow, Output, Trace, Transport};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -237,6 +237,15 @@ impl UserAgent {
             Transport::Tcp => format!("<sip:{address};transport=tcp>"),
             Transport::Tls => format!("<sip:{address};transport=tls>"),
         }
+    }
+
+    /// Our Contact for a peer of this URI: as protected as its own (RFC 3261 §8.1.1.8, RFC 5630 §5.1).
+    pub(super) fn contact_for(&self, path: &Flow, peer: &str) -> String {
+        let secure = Uri::parse(peer).is_some_and(|uri| uri.scheme == Scheme::Sips);
+        if !secure || path.transport != Transport::Tls {
+            return self.contact(path);
+        }
+        format!("<sips:{}>", self.our_address(path))
     }
 
     /// A Via with a fresh branch.

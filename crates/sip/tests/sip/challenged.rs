@@ -255,12 +255,30 @@ fn redirections_are_followed_the_best_first_and_with_an_end() {
 
 #[test]
 fn a_redirection_leads_neither_to_open_paths_nor_away_with_credentials() {
-    let (mut bench, _, first) = placed(|i| {
-        i.follow = 5;
-        i.to = "sips:5000@192.0.2.9".into();
-    });
-    answer(&mut bench, &first, 302, "Contact: <sip:5001@192.0.2.9>\r\n");
+    let tls =
+        Flow { transport: Transport::Tls, connection: Some(9), ..tcp("192.0.2.1:5061", "192.0.2.9:5061", 9) };
+    let mut bench = Bench::with(Config::default(), tls);
+    bench.input(Input::Connected { path: tls });
+    let call = bench.ua.next_call_handle();
+    let (to, from) = ("sips:5000@192.0.2.9".to_owned(), "sip:demo@192.0.2.1".to_owned());
+    let invite =
+        Invite { follow: 5, alternatives: vec![other(31)], ..Invite::new(call, to, from, tls, SDP.into()) };
+    bench.command(Command::Invite(Box::new(invite.clone())));
+    let first = bench.last();
+    assert!(first.contains("Contact: <sips:192.0.2.1:5061>\r\n"), "{first}");
+    bench.said();
+    let moved = response(first.as_bytes(), 302, "t", "Contact: <sip:5001@192.0.2.9>\r\n", "");
+    bench.input(Input::Stream { path: tls, bytes: moved.as_bytes() });
     assert_eq!(bench.said(), ["ACK"], "sips stays sips");
+    bench.happened();
+    bench.command(Command::Invite(Box::new(invite.clone())));
+    let busy = response(bench.last().as_bytes(), 503, "t", "", "");
+    bench.said();
+    bench.input(Input::Stream { path: tls, bytes: busy.as_bytes() });
+    assert_eq!(bench.said(), ["ACK"], "nor is an open path an alternative");
+    bench.happened();
+    bench.command(Command::Invite(Box::new(Invite { path: other(31), ..invite })));
+    assert!(bench.said().is_empty() && matches!(bench.happened()[0], Event::Refused { status: 503, .. }));
     let (mut bench, _, first) = placed(|i| {
         i.follow = 5;
         with_credentials(i);
