@@ -50,6 +50,11 @@ impl Mapping {
     }
 }
 
+/// Whether packets of this encoding repeat what others carried (RFC 2198).
+fn is_redundancy(name: &str) -> bool {
+    name.eq_ignore_ascii_case("red")
+}
+
 /// What was seen of a stream before it is run.
 #[derive(Clone, Debug, Default)]
 pub struct Census {
@@ -76,10 +81,11 @@ impl Census {
 
     /// The payload type of the audio: the most frequent that is neither event nor comfort noise.
     fn audio_type(&self, event_type: Option<u8>, mapping: &Mapping) -> Option<u8> {
+        let is_audio = |name: &str| name != "CN" && !is_redundancy(name);
         let audio = self
             .packets
             .iter()
-            .filter(|(pt, _)| Some(**pt) != event_type && mapping.name(**pt) != Some("CN"));
+            .filter(|(pt, _)| Some(**pt) != event_type && mapping.name(**pt).is_none_or(is_audio));
         audio.max_by_key(|(pt, packets)| (**packets, mapping.name(**pt).is_some())).map(|(pt, _)| *pt)
     }
 
@@ -91,10 +97,14 @@ impl Census {
         codec: Option<Codec>,
     ) -> (StreamConfig, Option<String>) {
         let told = mapping.event_types().max_by_key(|pt| self.packets.get(pt).copied().unwrap_or(0));
+        let redundancy =
+            self.packets.keys().find(|pt| mapping.name(**pt).is_some_and(is_redundancy)).copied();
         let event_type = told.or(event_pt).or_else(|| self.guessed_event_type());
-        let audio_type = self.audio_type(event_type, mapping);
         let known =
             |name: &str| passline_rtp::CODECS.iter().find(|info| info.name.eq_ignore_ascii_case(name));
+        // Where all audio comes in redundant packets, only the description says what it is.
+        let told = || mapping.names.iter().find(|(_, name)| known(name).is_some()).map(|(pt, _)| *pt);
+        let audio_type = self.audio_type(event_type, mapping).or_else(|| redundancy.and_then(|_| told()));
         let told = audio_type.and_then(|pt| mapping.name(pt)).map(str::to_owned);
         let by_name = told.as_deref().and_then(known).map(|info| info.codec);
         // The user's word counts where nothing in the capture says otherwise.
@@ -109,6 +119,7 @@ impl Census {
             payload_type: audio_type.unwrap_or(NONE),
             event_payload_type: event_type,
             event_receive_type: event_type,
+            redundancy_type: redundancy,
             ..StreamConfig::default()
         };
         config.digits.events = event_type.is_some();

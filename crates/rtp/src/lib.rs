@@ -14,6 +14,7 @@ mod packet;
 mod path;
 mod playout;
 mod receiver;
+mod redundancy;
 mod report;
 mod rtcp;
 mod sender;

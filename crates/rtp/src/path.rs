@@ -94,6 +94,26 @@ impl DigitPath {
         self.merger.advance(at);
     }
 
+    /// A telephone-event that a redundant packet (RFC 2198) repeats: counts only where nothing else told of it.
+    pub fn redundant_event(
+        &mut self,
+        at: MediaTime,
+        ssrc: u32,
+        sequence: u16,
+        timestamp: u32,
+        payload: &[u8],
+    ) {
+        if !self.config.events {
+            return;
+        }
+        let at = at.0 + EPOCH;
+        let anchor = *self.timeline.get_or_insert(Anchor { timestamp, media: at });
+        let merger = &mut self.merger;
+        let mut report = |r: EventReport| forward(merger, anchor, at, r);
+        self.events.redundant(at, (ssrc, sequence), timestamp, payload, &mut report);
+        self.merger.advance(at);
+    }
+
     /// One frame of decoded audio in playout order (at most 60 ms), `rtp_timestamp` of its first sample, `at` on the arrival clock.
     ///
     /// A frame may lie ahead of the last: the samples between were never sent, or were lost without concealment.

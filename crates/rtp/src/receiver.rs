@@ -7,6 +7,7 @@ use crate::order::Order;
 use crate::packet::{Packet, PacketError};
 use crate::path::DigitPath;
 use crate::playout::Player;
+use crate::redundancy::{Block, blocks};
 use crate::report::Reception;
 use crate::sequence::{Place, Sequence};
 use crate::stats::Statistics;
@@ -40,6 +41,7 @@ pub(crate) struct PayloadTypes {
     pub(crate) codec: Codec,
     pub(crate) payload_type: u8,
     pub(crate) events: [Option<u8>; 2],
+    pub(crate) redundancy: Option<u8>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -152,7 +154,13 @@ impl Receiver {
         datagram: &[u8],
         digits: &mut DigitPath,
     ) -> Result<Received, PacketError> {
-        let result = Packet::parse(datagram).and_then(|packet| self.packet(now, packet, digits));
+        let result = Packet::parse(datagram).and_then(|packet| {
+            if Some(packet.payload_type) == self.types.redundancy {
+                self.redundant(now, packet, digits)
+            } else {
+                self.packet(now, packet, digits)
+            }
+        });
         self.counts.bad += u64::from(result.is_err());
         result
     }
@@ -200,6 +208,51 @@ impl Receiver {
             self.listen(now, digits);
         }
         Ok(received)
+    }
+
+    /// A redundant packet (RFC 2198): what of its past is missing is filled in, its primary block is a packet like others.
+    fn redundant(
+        &mut self,
+        now: u64,
+        packet: Packet<'_>,
+        digits: &mut DigitPath,
+    ) -> Result<Received, PacketError> {
+        let blocks = blocks(packet.payload).ok_or(PacketError::Short)?;
+        // Only what belongs to the locked source and its sequence is believed.
+        if let Some(index) = self.sequence.index_of(packet.ssrc, packet.sequence) {
+            for block in blocks.clone().filter(|block| block.following > 0 && !block.payload.is_empty()) {
+                self.fill(now, packet, block, index, digits);
+            }
+        }
+        let Some(primary) = blocks.last() else { return Err(PacketError::Short) };
+        self.packet(
+            now,
+            Packet { payload_type: primary.payload_type, payload: primary.payload, ..packet },
+            digits,
+        )
+    }
+
+    /// Takes a block of an earlier packet in place of that packet, if it has not come.
+    fn fill(&mut self, now: u64, packet: Packet<'_>, block: Block<'_>, index: u64, digits: &mut DigitPath) {
+        let timestamp = packet.timestamp.wrapping_sub(block.back);
+        let following = block.following;
+        match self.types.meaning(block.payload_type) {
+            Meaning::Event => {
+                let sequence = packet.sequence.wrapping_sub(following);
+                digits.redundant_event(MediaTime(now), packet.ssrc, sequence, timestamp, block.payload);
+            }
+            Meaning::Audio(codec) if block.payload.len() <= MAX_PAYLOAD => {
+                let at = index.saturating_sub(u64::from(following));
+                let content = Content::Audio(codec);
+                let known = self.history.get(at).is_some() || self.order.is_past(at);
+                if !known
+                    && self.history.insert(at, timestamp, now, content, false, block.payload) == Inserted::New
+                {
+                    self.counts.recovered += 1;
+                }
+            }
+            Meaning::Audio(_) | Meaning::Comfort | Meaning::Unknown => {}
+        }
     }
 
     fn hold(&mut self, now: u64, packet: Packet<'_>, meaning: Meaning) {

@@ -55,6 +55,15 @@ impl Sequence {
         self.source
     }
 
+    /// Where a packet of this source would stand, without taking it: only near the highest index.
+    pub(crate) fn index_of(&self, source: u32, sequence: u16) -> Option<u64> {
+        let expected = (self.highest as u16).wrapping_sub(self.offset);
+        let ahead = i64::from(sequence.wrapping_sub(expected) as i16);
+        let near = -i64::from(MAX_MISORDER)..=i64::from(MAX_DROPOUT);
+        let index = self.highest.checked_add_signed(ahead)?;
+        (self.source == Some(source) && near.contains(&ahead)).then_some(index)
+    }
+
     /// The highest index so far.
     pub(crate) fn highest(&self) -> u64 {
         self.highest

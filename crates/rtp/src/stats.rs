@@ -17,6 +17,8 @@ pub struct Statistics {
     pub reordered: u64,
     /// Audio packets that came after their place in the tone detector's order had been given up.
     pub late: u64,
+    /// Lost audio packets whose payload came again in a later one (RFC 2198).
+    pub recovered: u64,
     /// Datagrams that were no valid RTP of this stream.
     pub bad: u64,
     /// Telephone-event packets.

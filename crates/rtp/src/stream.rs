@@ -27,6 +27,8 @@ pub struct StreamConfig {
     pub event_payload_type: Option<u8>,
     /// Payload type of telephone-event that we receive, where it differs from the one we send.
     pub event_receive_type: Option<u8>,
+    /// Payload type of redundant packets (RFC 2198) that we receive, if negotiated.
+    pub redundancy_type: Option<u8>,
     /// Packet time in milliseconds that we send.
     pub ptime_ms: u8,
     /// The digit methods to listen to.
@@ -48,6 +50,7 @@ impl Default for StreamConfig {
             payload_type: 0,
             event_payload_type: None,
             event_receive_type: None,
+            redundancy_type: None,
             ptime_ms: 20,
             digits: DigitConfig::default(),
             ssrc: 0,
@@ -88,6 +91,7 @@ impl Stream {
             codec: config.codec,
             payload_type: config.payload_type,
             events: [config.event_payload_type, config.event_receive_type],
+            redundancy: config.redundancy_type,
         };
         let seed = u64::from(config.ssrc) << 32 | u64::from(config.first_timestamp);
         Stream {
@@ -220,12 +224,14 @@ impl Stream {
         payload_type: u8,
         event_payload_type: Option<u8>,
         event_receive_type: Option<u8>,
+        redundancy_type: Option<u8>,
     ) {
         self.sender.renegotiate(codec, payload_type, event_payload_type);
         self.receiver.renegotiate(PayloadTypes {
             codec,
             payload_type,
             events: [event_payload_type, event_receive_type],
+            redundancy: redundancy_type,
         });
     }
 

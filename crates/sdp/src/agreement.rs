@@ -118,6 +118,8 @@ pub struct Agreement {
     pub event_payload_type: Option<u8>,
     /// Payload type of the telephone-events that we receive, if agreed.
     pub event_receive_type: Option<u8>,
+    /// Payload type of redundant packets (RFC 2198) that we receive, if offered, with the list of what is in them.
+    pub redundancy: Option<(u8, String)>,
     /// Where to send RTP; the address is unspecified (`0.0.0.0`) on an old-style hold.
     pub remote_rtp: SocketAddr,
     /// Where to send RTCP (RFC 3605); the same as `remote_rtp` when multiplexed.

@@ -16,6 +16,8 @@ pub(crate) struct Audio<'a> {
     /// Payload types and their codecs in order.
     pub(crate) codecs: Vec<(u8, &'a Codec)>,
     pub(crate) event: Option<u8>,
+    /// Redundant packets: payload type and format list.
+    pub(crate) redundancy: Option<&'a (u8, String)>,
     pub(crate) direction: Direction,
     pub(crate) rtcp_mux: bool,
 }
@@ -55,7 +57,11 @@ impl<'a> Description<'a> {
     /// The line that was agreed on, or that we offer.
     pub(crate) fn audio(&mut self, audio: Audio<'_>) {
         let types = audio.codecs.iter().map(|(payload_type, _)| *payload_type);
-        let formats: Vec<String> = types.chain(audio.event).map(|t| t.to_string()).collect();
+        let formats: Vec<String> = types
+            .chain(audio.event)
+            .chain(audio.redundancy.map(|(t, _)| *t))
+            .map(|t| t.to_string())
+            .collect();
         let mut line = media("audio", self.caps.rtp_port, audio.proto, formats.join(" "));
         let mut clock_rate = 8000;
         for (payload_type, codec) in audio.codecs {
@@ -67,6 +73,10 @@ impl<'a> Description<'a> {
             let map = format!("{event} telephone-event/{clock_rate}");
             line.add_attribute_with_value("rtpmap", map);
             line.add_attribute_with_value("fmtp", format!("{event} {EVENTS}"));
+        }
+        if let Some((redundancy, list)) = audio.redundancy {
+            line.add_attribute_with_value("rtpmap", format!("{redundancy} red/{clock_rate}"));
+            line.add_attribute_with_value("fmtp", format!("{redundancy} {list}"));
         }
         line.add_attribute_with_value("ptime", self.caps.ptime);
         line.add_attribute_with_value("maxptime", MAXPTIME);

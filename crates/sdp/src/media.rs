@@ -98,6 +98,19 @@ impl<'a> Section<'a> {
             .collect()
     }
 
+    /// Redundant packets of this clock rate whose blocks are the agreed codec and events only (RFC 2198 §5).
+    pub(crate) fn redundancy(&self, clock_rate: u32, codec: u8, event: Option<u8>) -> Option<(u8, String)> {
+        let is_red =
+            |format: &Format| format.name.eq_ignore_ascii_case("red") && format.clock_rate == clock_rate;
+        let red = self.formats().into_iter().find(is_red)?.payload_type;
+        let list = values(&self.media.attributes, "fmtp").find_map(|value| {
+            let (number, list) = value.split_once(char::is_whitespace)?;
+            (number.parse() == Ok(red)).then(|| list.trim())
+        })?;
+        let known = |word: &str| word.parse().is_ok_and(|block: u8| block == codec || Some(block) == event);
+        (list.len() <= 64 && list.split('/').all(known)).then(|| (red, list.to_owned()))
+    }
+
     /// Where to send RTP; `None` if the address is missing, a name, or multicast.
     pub(crate) fn rtp(&self) -> Option<SocketAddr> {
         let connection = self.media.connections.first();

@@ -34,6 +34,7 @@ pub fn answer(offer: &[u8], caps: &Capabilities) -> Result<(Vec<u8>, Agreement),
                     proto: &section.media.proto,
                     codecs: codec.map(|codec| (agreement.payload_type, codec)).into_iter().collect(),
                     event: agreement.event_receive_type,
+                    redundancy: agreement.redundancy.as_ref(),
                     direction: agreement.direction,
                     rtcp_mux: agreement.rtcp_mux,
                 });
@@ -55,6 +56,7 @@ pub fn offer(caps: &Capabilities) -> Vec<u8> {
         proto: "RTP/AVP",
         codecs: caps.codecs.iter().map(|codec| (codec.payload_type, codec)).collect(),
         event: caps.events.then(|| event_payload_type(caps)),
+        redundancy: None,
         direction: Direction::SendRecv,
         rtcp_mux: false,
     });
@@ -128,6 +130,7 @@ fn agree(section: Section<'_>, caps: &Capabilities) -> Result<Agreement, Refusal
         clock_rate: codec.clock_rate,
         event_payload_type: event,
         event_receive_type: event,
+        redundancy: section.redundancy(codec.clock_rate, format.payload_type, event),
         remote_rtp,
         remote_rtcp: match rtcp_mux {
             true => remote_rtp,

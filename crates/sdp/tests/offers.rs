@@ -284,3 +284,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn redundant_packets_are_taken_where_all_that_is_in_them_is_agreed_on() {
+    let offer = |list: &str| {
+        format!(
+            "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
+             m=audio 4000 RTP/AVP 121 0 101\r\na=rtpmap:121 red/8000\r\na=fmtp:121 {list}\r\n\
+             a=rtpmap:101 telephone-event/8000\r\n"
+        )
+    };
+    let table =
+        [("0/0", true), ("101/0/101", true), ("0/18", false), ("0/x", false), ("0//0", false), ("", false)];
+    for (list, taken) in table {
+        let (answer, agreement) = answer(offer(list).as_bytes(), &caps()).expect("PCMU is common");
+        let text = String::from_utf8(answer).expect("our own");
+        assert_eq!(agreement.redundancy, taken.then(|| (121, list.to_owned())), "{list}");
+        assert_eq!(
+            text.contains(&format!("a=fmtp:121 {list}\r\n")) && text.contains("121 red/8000"),
+            taken,
+            "{text}"
+        );
+        assert_eq!(agreement.payload_type, 0);
+    }
+}

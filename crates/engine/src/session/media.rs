@@ -178,6 +178,7 @@ impl Media {
             payload_type: agreement.payload_type,
             event_payload_type: agreement.event_payload_type,
             event_receive_type: agreement.event_receive_type,
+            redundancy_type: agreement.redundancy.as_ref().map(|(number, _)| *number),
             ptime_ms: agreement.ptime,
             digits: DigitConfig {
                 events: agreement.event_receive_type.or(agreement.event_payload_type).is_some(),
@@ -231,6 +232,7 @@ impl Media {
             codec,
             event_payload_type: agreement.event_payload_type,
             event_receive_type: agreement.event_receive_type,
+            redundancy_type: agreement.redundancy.as_ref().map(|(number, _)| *number),
         });
     }
 

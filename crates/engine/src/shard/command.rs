@@ -70,6 +70,8 @@ pub enum ShardCommand {
         event_payload_type: Option<u8>,
         /// Payload type of telephone-event that we receive.
         event_receive_type: Option<u8>,
+        /// Payload type of redundant packets that we receive.
+        redundancy_type: Option<u8>,
     },
     /// Play this now, in place of what is being played.
     Play {
@@ -197,9 +199,16 @@ impl MediaShard {
                 codec,
                 event_payload_type,
                 event_receive_type,
+                redundancy_type,
             } => self.with(stream, |live| {
                 live.retarget(now, remote_rtp, remote_rtcp, signalling, send, expect);
-                live.renegotiate(codec, payload_type, event_payload_type, event_receive_type);
+                live.renegotiate(
+                    codec,
+                    payload_type,
+                    event_payload_type,
+                    event_receive_type,
+                    redundancy_type,
+                );
             }),
             ShardCommand::Play { stream, number, script } => {
                 self.with(stream, |live| live.play(number, script))

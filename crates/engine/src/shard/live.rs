@@ -327,10 +327,11 @@ impl Live {
         payload_type: u8,
         event_payload_type: Option<u8>,
         event_receive_type: Option<u8>,
+        redundancy_type: Option<u8>,
     ) {
         self.codec = codec;
         self.relay.has = false;
-        self.stream.renegotiate(codec, payload_type, event_payload_type, event_receive_type);
+        self.stream.renegotiate(codec, payload_type, event_payload_type, event_receive_type, redundancy_type);
     }
 
     /// Says goodbye by RTCP and gives the counters.

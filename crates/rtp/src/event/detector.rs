@@ -134,6 +134,26 @@ impl EventDetector {
         self.presses[slot] = Some(press);
     }
 
+    /// Takes what a redundant packet repeats of an earlier one: nothing, if a press on that media time is known.
+    ///
+    /// RFC 4733 §2.5.1.2 lets a sender repeat whole events so, long after their end; that is no new press.
+    pub(crate) fn redundant(
+        &mut self,
+        at: u64,
+        source: (u32, u16),
+        timestamp: u32,
+        payload: &[u8],
+        report: &mut impl FnMut(EventReport),
+    ) {
+        let Some(event) = EventPayload::read(payload).filter(|e| e.code < 16) else { return };
+        let packet = Packet { at, ssrc: source.0, sequence: source.1, timestamp, marker: false, event };
+        let start = self.start_of(&packet);
+        let known = |press: &EventPress| press.code == event.code && press.is_near(&packet, start);
+        if !self.presses.iter().flatten().any(known) {
+            self.packet(at, source, timestamp, false, payload, report);
+        }
+    }
+
     /// Ends presses that have been silent for 400 ms and forgets those of long ago.
     pub(crate) fn advance(&mut self, at: u64, report: &mut impl FnMut(EventReport)) {
         for slot in &mut self.presses {
