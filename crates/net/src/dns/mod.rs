@@ -228,3 +228,6 @@ async fn answers(resolver: &TokioResolver, name: &str, kind: RecordType) -> Vec<
 fn at(transport: Transport, addresses: Vec<IpAddr>, port: u16) -> Vec<(Transport, SocketAddr)> {
     addresses.into_iter().map(|ip| (transport, SocketAddr::new(ip, port))).collect()
 }
+
+#[cfg(test)]
+mod tests;
