@@ -28,6 +28,9 @@ pub struct Config {
     pub max_calls: usize,
     /// Most stream connections with a partial message kept.
     pub max_connections: usize,
+    /// Requests larger than this do not go by UDP but by TCP, if the peer takes it (RFC 3261 §18.1.1); 0 = all go by
+    /// UDP.
+    pub udp_limit: usize,
     /// Largest message, in octets, headers and body.
     pub max_message: usize,
     /// Most header fields in a message.
@@ -76,6 +79,7 @@ impl Default for Config {
             max_transactions: 10_000,
             max_calls: 4_000,
             max_connections: 2_000,
+            udp_limit: 1300,
             max_message: 65_535,
             max_headers: 256,
             retry_after: 10,

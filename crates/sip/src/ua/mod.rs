@@ -6,6 +6,7 @@ mod hangup;
 mod identity;
 mod incoming;
 mod inside;
+mod large;
 mod offer;
 mod outgoing;
 mod prack;
@@ -155,6 +156,8 @@ struct Client {
     ack: Option<Vec<u8>>,
     /// The 2xx responses to an INVITE and our ACKs for them; they outlive the call.
     forks: Vec<Fork>,
+    /// How it would have gone if it were smaller.
+    by_udp: Option<large::ByUdp>,
 }
 
 impl Client {

@@ -403,6 +403,9 @@ impl UserAgent {
     /// No answer will come: as if the status had been received.
     pub(super) fn client_failed(&mut self, now: Instant, id: u64, code: u16, reason: &str) {
         let Some(purpose) = self.clients.get(&id).map(|c| c.purpose) else { return };
+        if code == 503 && self.falls_back_to_udp(now, id) {
+            return;
+        }
         if self.retried_elsewhere(now, id, purpose) {
             return self.forget_client(id);
         }

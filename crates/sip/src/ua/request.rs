@@ -365,11 +365,16 @@ impl UserAgent {
         &mut self,
         now: Instant,
         path: Flow,
-        request: Outgoing,
+        mut request: Outgoing,
         method: &str,
-        bytes: Vec<u8>,
+        mut bytes: Vec<u8>,
         purpose: Purpose,
     ) -> u64 {
+        let (path, by_udp) = match method {
+            // By the path of its INVITE.
+            "CANCEL" => (path, None),
+            _ => self.by_size(now, path, &mut request, &mut bytes),
+        };
         let kind = if method == "INVITE" { Kind::Invite } else { Kind::NonInvite };
         let id = self.fresh_id();
         let branch = param::get(&request.via, "branch").unwrap_or_default();
@@ -388,6 +393,7 @@ impl UserAgent {
                 purpose,
                 ack: None,
                 forks: Vec::new(),
+                by_udp,
             },
         );
         self.send(path, bytes);

@@ -22,6 +22,8 @@ pub(super) struct Wire {
     waiting: BTreeMap<(Transport, SocketAddr), Vec<Vec<u8>>>,
     /// Connections that the shell was told to close and has not closed yet; octets still read from them are void.
     closing: BTreeSet<u64>,
+    /// Peers that took no TCP connection, until when that is believed.
+    pub(super) without_tcp: BTreeMap<SocketAddr, Instant>,
 }
 
 struct Connection {

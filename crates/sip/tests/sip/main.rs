@@ -5,6 +5,7 @@ mod differential;
 mod digest;
 mod fuzz;
 mod incoming;
+mod large;
 mod limits;
 mod lossy;
 mod offers;
