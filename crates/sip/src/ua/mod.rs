@@ -21,6 +21,7 @@ mod request;
 mod retry;
 mod session;
 mod wire;
+mod wish;
 
 use crate::auth::{Answerer, Doorkeeper};
 use crate::dialog::{DialogId, Outgoing};

@@ -2,21 +2,19 @@
 
 use super::reply::Reply;
 use super::request::{Extra, Request, status};
+use super::wish::{Contact, Wish, keeps_flows, read_path, read_wish, way_back};
 use super::{Owner, UserAgent, has_option};
 use crate::auth::Verdict;
-use crate::message::text::{inert, text};
+use crate::message::text::inert;
 use crate::message::uri::same_uri;
-use crate::message::{Address, Flaw, Message, Name, Scheme, Start, Uri, Via, param, parse_decimal};
-use crate::{Account, Binding, Config, Event, Flow, UnboundCause};
+use crate::message::{Address, Flaw, Name, Scheme, Start, Uri};
+use crate::{Account, Binding, Event, Flow, UnboundCause};
 use rand_core::Rng;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Extensions that a REGISTER may require.
 pub(super) const SUPPORTED: [&str; 3] = ["path", "outbound", "gruu"];
-/// Longest Contact URI and Path kept, in octets, and most Path values.
-const MAX_URI: usize = 512;
-const MAX_PATH: usize = 8;
 /// What is kept of a User-Agent header, in characters.
 const MAX_AGENT: usize = 128;
 
@@ -51,21 +49,6 @@ impl Bound {
         }
         same_uri(&self.binding.uri, &contact.uri)
     }
-}
-
-/// One Contact of a REGISTER.
-struct Contact {
-    uri: String,
-    expires: u32,
-    instance: Option<String>,
-    reg_id: Option<u32>,
-}
-
-/// What a REGISTER asks for.
-enum Wish {
-    Query,
-    RemoveAll,
-    Change(Vec<Contact>),
 }
 
 impl UserAgent {
@@ -215,8 +198,9 @@ impl UserAgent {
             };
             gone.push(kept.remove(at));
         }
-        let outbound =
-            fresh.iter().any(Bound::is_outbound) && has_option(message, Name::Supported, "outbound");
+        let outbound = fresh.iter().any(Bound::is_outbound)
+            && has_option(message, Name::Supported, "outbound")
+            && keeps_flows(message, request.path, &routes);
         for bound in gone {
             let heir = fresh.iter().find(|new| bound.is(&contact_of(new)));
             match heir {
@@ -349,87 +333,4 @@ fn bound_value(bound: &Bound, now: Instant) -> String {
         value.push_str(&format!(";reg-id={reg_id}"));
     }
     value
-}
-
-/// Contacts and lifetimes of a REGISTER (RFC 3261 §10.3 steps 6 and 7).
-fn read_wish(message: &Message<'_>, config: &Config) -> Result<Wish, Flaw> {
-    let general = match message.single(Name::Expires)? {
-        // A broken lifetime counts as none (RFC 3261 §20.19 has the default for it).
-        Some(value) => parse_decimal(value).unwrap_or(config.default_expires),
-        None => config.default_expires,
-    };
-    let (mut contacts, mut all): (Vec<Contact>, bool) = (Vec::new(), false);
-    for value in message.all(Name::Contact) {
-        for item in param::list(&text(value)) {
-            if item == "*" {
-                all = true;
-                continue;
-            }
-            let address = Address::parse(item)?;
-            let uri = address.uri().filter(|uri| matches!(uri.scheme, Scheme::Sip | Scheme::Sips));
-            if uri.is_none() || address.uri.len() > MAX_URI {
-                return Err(Flaw::bad("Bad Contact"));
-            }
-            let expires = match address.param("expires") {
-                Some(seconds) => parse_decimal(seconds.as_bytes()).unwrap_or(config.default_expires),
-                None => general,
-            };
-            let instance = address.param("+sip.instance").map(|i| inert(&i)).filter(|i| fits_instance(i));
-            let reg_id = address.param("reg-id").and_then(|r| parse_decimal(r.as_bytes())).filter(|r| *r > 0);
-            let contact = Contact {
-                uri: address.uri.to_owned(),
-                expires: expires.min(config.max_expires),
-                reg_id: reg_id.filter(|_| instance.is_some()),
-                instance,
-            };
-            if contacts.iter().any(|c| same_uri(&c.uri, &contact.uri)) {
-                return Err(Flaw::bad("Contact Stands Twice"));
-            }
-            contacts.push(contact);
-        }
-    }
-    match (all, contacts.is_empty()) {
-        (true, true) if message.first(Name::Expires).and_then(parse_decimal) == Some(0) => {
-            Ok(Wish::RemoveAll)
-        }
-        (true, _) => Err(Flaw::bad("Contact * Needs Expires 0 And Stands Alone")),
-        (false, true) => Ok(Wish::Query),
-        (false, false) => Ok(Wish::Change(contacts)),
-    }
-}
-
-/// An instance that can be repeated between quotes.
-fn fits_instance(instance: &str) -> bool {
-    (1..=128).contains(&instance.len()) && !instance.contains(['"', '\\'])
-}
-
-/// Path values in the order in which they stand (RFC 3327 §5.3).
-fn read_path(message: &Message<'_>) -> Result<Vec<String>, Flaw> {
-    let mut routes = Vec::new();
-    for value in message.all(Name::Path) {
-        for item in param::list(&text(value)) {
-            let good = Address::parse(item).is_ok_and(|a| a.uri().is_some_and(|u| u.host.is_some()));
-            if !good || item.len() > MAX_URI || routes.len() == MAX_PATH {
-                return Err(Flaw::bad("Bad Path"));
-            }
-            routes.push(inert(item));
-        }
-    }
-    Ok(routes)
-}
-
-/// How requests reach the contact: always the host that registered. Its source port, unless the phone neither asks for
-/// it (RFC 3581) nor comes by a proxy and names another port itself.
-fn way_back(message: &Message<'_>, heard: Flow, contact: &str, direct: bool) -> Flow {
-    if heard.transport.is_reliable() || !direct {
-        return heard;
-    }
-    let via = message.text(Name::Via).unwrap_or_default();
-    let symmetric =
-        param::list(&via).next().and_then(|item| Via::parse(item).ok()).is_none_or(|via| via.wants_rport());
-    let address = Uri::parse(contact).and_then(|uri| uri.socket_addr());
-    match address.filter(|a| !symmetric && a.ip() == heard.remote.ip() && a.port() != 0) {
-        Some(remote) => Flow { remote, ..heard },
-        None => heard,
-    }
 }
