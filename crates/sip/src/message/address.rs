@@ -72,6 +72,11 @@ impl<'a> Address<'a> {
     }
 }
 
+/// The URI of an address, or a URI by itself, whose parameters stay with it.
+pub fn bare_uri(text: &str) -> &str {
+    if text.contains('<') { Address::parse(text).map_or(text, |a| a.uri) } else { text.trim() }
+}
+
 /// Index after the closing quote of a string that starts with one.
 fn quoted_end(text: &str) -> Option<usize> {
     let mut escaped = false;

@@ -3,6 +3,7 @@
 use super::{Purpose, UserAgent};
 use crate::auth::Answerer;
 use crate::dialog::Outgoing;
+use crate::message::address::bare_uri;
 use crate::message::multipart::session_description;
 use crate::message::text::inert;
 use crate::message::{Address, Message, Name, Uri, status};
@@ -19,7 +20,7 @@ impl UserAgent {
         path: Flow,
         credentials: Option<Credentials>,
     ) {
-        let target = Address::parse(uri).map_or(uri, |a| a.uri).split('?').next().unwrap_or_default();
+        let target = bare_uri(uri).split('?').next().unwrap_or_default();
         let from = Address::parse(from).map_or(from, |a| a.uri);
         self.asks.insert(id, credentials.map(Answerer::new));
         if Uri::parse(target).is_none() || Uri::parse(from).is_none() {

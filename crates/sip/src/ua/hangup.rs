@@ -1,10 +1,10 @@
 //! Ends of calls: our BYE and CANCEL, lost ACKs, session timers, and the last event.
 
-use super::call::{Owed, Phase};
+use super::call::{Call, Owed, Phase};
 use super::request::Extra;
 use super::{Owner, Purpose, UserAgent};
 use crate::dialog::Dialog;
-use crate::transaction::T2;
+use crate::transaction::{T1, T2};
 use crate::{CallHandle, EndCause, Event};
 use std::time::Instant;
 
@@ -160,6 +160,8 @@ impl UserAgent {
         self.session_timer(now, handle);
         self.failover_timer(now, handle);
         self.trying_timer(now, handle);
-        self.reschedule_call(handle);
+        // Whatever was due has been dealt with; a machine that forgot to say so must not hold up all the others.
+        let at = self.calls.get(&handle).and_then(Call::deadline);
+        self.schedule.set(Owner::Call(handle), at.map(|at| if at <= now { now + T1 } else { at }));
     }
 }

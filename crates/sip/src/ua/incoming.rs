@@ -261,6 +261,8 @@ impl UserAgent {
         if first {
             self.event(Event::Cancelled { call: handle, reason });
             self.end(handle, EndCause::Cancelled);
+        } else {
+            self.released(now, handle);
         }
     }
 

@@ -393,6 +393,10 @@ impl UserAgent {
             let id = active.client;
             self.cancel_client(now, id);
         }
+        // The wait is over; if something else is open still, its end sends the offer.
+        if let Some(call) = self.calls.get_mut(&handle) {
+            call.offering.not_before.take_if(|at| *at <= now);
+        }
         self.offer_next(now, handle);
     }
 

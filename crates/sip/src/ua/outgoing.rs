@@ -7,6 +7,7 @@ use super::retry::{Retry, credentials_in};
 use super::session::{Session, floor, granted, wish};
 use super::{ALLOW, Client, Owner, Purpose, UserAgent, supported};
 use crate::dialog::{Dialog, DialogId, Outgoing};
+use crate::message::address::bare_uri;
 use crate::message::multipart::session_description;
 use crate::message::text::inert;
 use crate::message::{Address, Essentials, Message, Name, Scheme, Start, Uri, status};
@@ -24,8 +25,8 @@ impl UserAgent {
         if self.calls.contains_key(&handle) {
             return;
         }
-        let target = Address::parse(to).map_or(to, |a| a.uri);
-        let uri = invite.uri.as_deref().map_or(target, |uri| Address::parse(uri).map_or(uri, |a| a.uri));
+        let target = bare_uri(to);
+        let uri = invite.uri.as_deref().map_or(target, bare_uri);
         let uri = uri.split('?').next().unwrap_or(uri);
         let from_address = Address::parse(from).ok().filter(|a| a.uri().is_some());
         let refusal = match (Uri::parse(target).and(Uri::parse(uri)), from_address) {

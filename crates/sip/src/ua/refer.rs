@@ -4,6 +4,7 @@ use super::call::{Call, Phase};
 use super::request::{Extra, Request, status};
 use super::{Purpose, UserAgent};
 use crate::dialog::Dialog;
+use crate::message::address::bare_uri;
 use crate::message::multipart::media_type;
 use crate::message::text::{escape, inert, text, unescape};
 use crate::message::{Address, Flaw, Message, Method, Name, Scheme, param, parse_decimal, status::reason};
@@ -81,7 +82,7 @@ impl UserAgent {
             Some((target, _)) if to.is_empty() => target.as_str(),
             _ => to,
         };
-        let to = Address::parse(to).map_or(to, |a| a.uri);
+        let to = bare_uri(to);
         let Some(uri) = crate::message::Uri::parse(to) else {
             return self.refer_news(handle, 416, reason(416).to_owned(), true);
         };

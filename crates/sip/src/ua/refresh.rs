@@ -14,7 +14,7 @@ impl UserAgent {
         if session.expires <= now {
             return match call.phase {
                 // It begins with the ACK.
-                Phase::Incoming | Phase::Accepted => call.session = None,
+                Phase::Incoming | Phase::Accepted | Phase::Calling | Phase::Cancelling => call.session = None,
                 _ => self.send_bye(now, handle, Some("Session Timer Expired"), EndCause::Expired),
             };
         }

@@ -63,8 +63,10 @@ pub(super) struct Reliable {
 
 impl Reliable {
     pub fn deadline(&self) -> Option<Instant> {
-        let repeat = self.outstanding.as_ref().and_then(|o| o.repeat.as_ref());
-        repeat.map(|r| r.next.min(r.end)).into_iter().chain(self.again).min()
+        match self.outstanding.as_ref().and_then(|o| o.repeat.as_ref()) {
+            Some(repeat) => Some(repeat.next.min(repeat.end)),
+            None => self.again,
+        }
     }
 
     /// A final response goes: no repetitions any more, but a PRACK on its way still finds its response (RFC 3262 §3).
@@ -206,7 +208,7 @@ impl UserAgent {
                 let (path, fallback, bytes) = (repeat.path, repeat.fallback, repeat.bytes.clone());
                 self.send_back(path, fallback, bytes);
             }
-            return;
+            return self.reschedule_call(handle);
         }
         if call.reliable.again.is_some_and(|at| at <= now) {
             call.reliable.again = None;

@@ -16,6 +16,11 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
         request("BYE", "z9hG4bKc", 3, "x", "Reason: Q.850;cause=16\r\n", ""),
         request("CANCEL", "z9hG4bKa", 1, "", "", ""),
         request("INFO", "z9hG4bKd", 4, "x", "c: application/dtmf-relay\r\n", "Signal=5\r\nDuration=100\r\n"),
+        request("PRACK", "z9hG4bKe", 5, "x", "RAck: 7 1 INVITE\r\nc: application/sdp\r\n", SDP),
+        request("REFER", "z9hG4bKf", 6, "x", "Refer-To: <sip:d@h?Replaces=c%3Bto-tag%3D1%3Bfrom-tag%3D2>\r\nRefer-Sub: false\r\n", ""),
+        request("NOTIFY", "z9hG4bKg", 7, "x", "Event: refer;id=2\r\nSubscription-State: active;expires=9\r\nc: message/sipfrag\r\n", "SIP/2.0 180 R\r\n"),
+        request("INVITE", "z9hG4bKh", 8, "", "Require: 100rel\r\nSession-Expires: 90;refresher=uas\r\nk: timer\r\nReplaces: c;to-tag=1;from-tag=2\r\nHistory-Info: <sip:a@b?R=x>;index=1.1\r\n", SDP),
+        request("UPDATE", "z9hG4bKi", 9, "x", "Contact: <sip:a@b>\r\nx: 100;refresher=uac\r\nk: timer\r\nc: application/sdp\r\n", SDP),
         "SIP/2.0 200 OK\r\nv: SIP/2.0/UDP [::1]:5060;branch=z9hG4bKz;rport\r\nf: \"a\" <sip:a@b>;tag=1\r\nt: <tel:+1>\r\ni: x\r\nCSeq: 1 INVITE\r\n\r\n".to_owned(),
     ]);
     let edits = prop::collection::vec(

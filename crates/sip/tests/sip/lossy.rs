@@ -9,26 +9,40 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-struct World {
-    agents: [UserAgent; 2],
+/// Answers the news of a user agent as a layer above would.
+type Reaction = fn(&Event) -> Vec<Command>;
+
+/// Challenges who dials `proven` without credentials, answers everybody else.
+fn answer(event: &Event) -> Vec<Command> {
+    match event {
+        Event::Incoming { call, info } if info.number == "proven" && info.account.is_none() => {
+            vec![Command::Challenge { call: *call }]
+        }
+        Event::Incoming { call, .. } => vec![Command::Accept { call: *call, sdp: SDP.into() }],
+        _ => Vec::new(),
+    }
+}
+
+pub struct World {
+    pub agents: [UserAgent; 2],
     now: Instant,
     rng: ChaCha20Rng,
     /// Per mille lost; as many are doubled.
-    loss: u32,
+    pub loss: u32,
     wire: BTreeMap<(Instant, u64), (usize, Vec<u8>)>,
     count: u64,
-    events: [Vec<Event>; 2],
+    pub events: [Vec<Event>; 2],
+    reaction: Reaction,
 }
 
 const NAMES: [&str; 2] = ["192.0.2.1:5060", "192.0.2.2:5060"];
 
 impl World {
     fn new(seed: u64, loss: u32) -> Self {
-        Self::with(seed, loss, Config::default())
+        Self::with(seed, loss, Config::default(), answer)
     }
 
-    /// Both sides with these settings.
-    fn with(seed: u64, loss: u32, config: Config) -> Self {
+    pub fn with(seed: u64, loss: u32, config: Config, reaction: Reaction) -> Self {
         let agent = |n| UserAgent::new(config.clone(), ChaCha20Rng::seed_from_u64(seed * 2 + n));
         let rng = ChaCha20Rng::seed_from_u64(seed);
         World {
@@ -39,6 +53,7 @@ impl World {
             wire: BTreeMap::new(),
             count: 0,
             events: Default::default(),
+            reaction,
         }
     }
 
@@ -66,20 +81,27 @@ impl World {
     }
 
     fn react(&mut self, who: usize, event: Event) {
-        let command = match &event {
-            Event::Incoming { call, info } if info.number == "proven" && info.account.is_none() => {
-                Some(Command::Challenge { call: *call })
-            }
-            Event::Incoming { call, .. } => Some(Command::Accept { call: *call, sdp: SDP.into() }),
-            _ => None,
-        };
+        let commands = (self.reaction)(&event);
         self.events[who].push(event);
-        if let Some(command) = command {
-            self.input(who, Input::Command(command));
+        for command in commands {
+            self.command(who, command);
         }
     }
 
-    fn run(&mut self, time: Duration) {
+    /// The first agent calls the second.
+    pub fn call(&mut self) -> CallHandle {
+        let call = self.agents[0].next_call_handle();
+        let (to, from) = (format!("sip:5000@{}", NAMES[1]), format!("sip:demo@{}", NAMES[0]));
+        let invite = Invite::new(call, to, from, udp(NAMES[0], NAMES[1]), SDP.into());
+        self.command(0, Command::Invite(Box::new(invite)));
+        call
+    }
+
+    pub fn command(&mut self, who: usize, command: Command) {
+        self.input(who, Input::Command(command));
+    }
+
+    pub fn run(&mut self, time: Duration) {
         let end = self.now + time;
         loop {
             let arrival = self.wire.first_key_value().map(|((at, _), _)| *at);
@@ -100,7 +122,7 @@ impl World {
         self.now = end;
     }
 
-    fn ended(&self, who: usize) -> Vec<EndCause> {
+    pub fn ended(&self, who: usize) -> Vec<EndCause> {
         self.events[who]
             .iter()
             .filter_map(|e| if let Event::Ended { cause, .. } = e { Some(*cause) } else { None })
@@ -108,28 +130,12 @@ impl World {
     }
 }
 
-fn call(world: &mut World) -> CallHandle {
-    let call = world.agents[0].next_call_handle();
-    let (to, from) = (format!("sip:5000@{}", NAMES[1]), format!("sip:demo@{}", NAMES[0]));
-    world.input(
-        0,
-        Input::Command(Command::Invite(Box::new(Invite::new(
-            call,
-            to,
-            from,
-            udp(NAMES[0], NAMES[1]),
-            SDP.into(),
-        )))),
-    );
-    call
-}
-
 #[test]
 fn calls_stand_and_end_on_a_bad_network() {
     let mut answered = 0;
     for seed in 0..60 {
         let mut world = World::new(seed, 250);
-        let handle = call(&mut world);
+        let handle = world.call();
         world.run(Duration::from_secs(40));
         let stands = world.events[0].iter().any(|e| matches!(e, Event::Answered { .. }));
         answered += u32::from(stands);
@@ -179,7 +185,7 @@ fn calls_stand_and_end_on_a_bad_network() {
 fn cancels_on_a_bad_network_end_both_sides() {
     for seed in 0..60 {
         let mut world = World::new(1000 + seed, 250);
-        let handle = call(&mut world);
+        let handle = world.call();
         world.run(Duration::from_millis((seed * 13) % 400));
         world.input(0, Input::Command(Command::HangUp { call: handle, reason: None }));
         world.run(Duration::from_secs(200));
@@ -203,7 +209,7 @@ fn registrations_and_proven_calls_stand_on_a_bad_network() {
     let config = Config { registrar: true, accounts: vec![account], ..Config::default() };
     let (mut answered, mut bound, mut looks) = (0, 0, 0);
     for seed in 0..40 {
-        let mut world = World::with(2000 + seed, 200, config.clone());
+        let mut world = World::with(2000 + seed, 200, config.clone(), answer);
         let path = udp(NAMES[0], NAMES[1]);
         let credentials =
             Credentials { user: "100".into(), password: password.clone(), realm: Some("passline".into()) };
