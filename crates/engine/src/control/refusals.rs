@@ -48,14 +48,14 @@ impl Refusals {
     }
 
     /// Ends windows, and gives one record for all that each of them merged.
-    pub(crate) fn expire(&mut self, now: Instant) -> Vec<Box<CallRecord>> {
+    pub(crate) fn expire(&mut self, now: Instant) -> Vec<CallRecord> {
         let mut merged = Vec::new();
         self.windows.retain(|_, window| {
             let over = window.until <= now;
             if over && let Some(mut record) = window.last.take() {
                 record.count = window.more;
                 record.ladder.clear();
-                merged.push(record);
+                merged.push(*record);
             }
             !over
         });

@@ -21,7 +21,7 @@ const MOST_RECENT: usize = 64;
 pub(super) struct Told {
     refusals: Refusals,
     /// Refused in this turn.
-    fresh: Vec<Box<CallRecord>>,
+    fresh: Vec<CallRecord>,
     /// Challenged, by Call-ID.
     challenged: BTreeMap<String, (Instant, Box<CallRecord>)>,
     recent: VecDeque<String>,
@@ -57,7 +57,7 @@ impl Control {
         reject(now, &mut self.core, handle, status);
         self.told.remember(&arrival.info.call_id);
         self.names.remove(&arrival.info.call_id);
-        self.told.fresh.push(record(now, call, arrival, why));
+        self.told.fresh.push(*record(now, call, arrival, why));
     }
 
     /// Asks for credentials. If the caller does not come back with them, that is told.
@@ -90,7 +90,7 @@ impl Control {
     pub(super) fn end_turn(&mut self, now: Instant) {
         for mut record in std::mem::take(&mut self.told.fresh) {
             record.ladder = self.strays.take(&record.sip_call_id);
-            self.tell(now, record);
+            self.tell(now, Box::new(record));
         }
         for (call_id, lines) in self.strays.end() {
             if let Some((_, record)) = self.told.challenged.get_mut(&call_id) {
@@ -116,7 +116,7 @@ impl Control {
         }
         if self.told.refusals.deadline().is_some_and(|at| at <= now) {
             for record in self.told.refusals.expire(now) {
-                self.core.push(ControlOutput::Record(record));
+                self.core.push(ControlOutput::Record(Box::new(record)));
             }
         }
     }
