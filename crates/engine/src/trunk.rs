@@ -1,7 +1,7 @@
 //! A trunk: another PBX or a provider, and how it wants to be spoken to.
 use ipnet::IpNet;
 use passline_rtp::codec::Codec;
-use passline_sip::Credentials;
+use passline_sip::{CallPolicy, Credentials, Rel100, SessionPolicy};
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -43,6 +43,8 @@ pub struct Trunk {
     pub options: Option<Duration>,
     /// Reliable provisional responses (RFC 3262) may be used with it.
     pub rel100: bool,
+    /// Session timers with it (RFC 4028); the user agent's own terms when `None`.
+    pub session: Option<SessionPolicy>,
     /// Our INVITE brings no offer (some gateways insist).
     pub delayed_offer: bool,
     /// Its media may come from the signalling address in place of the one its description names.
@@ -70,6 +72,7 @@ impl Default for Trunk {
             reach: Reach::default(),
             options: Some(Duration::from_secs(30)),
             rel100: true,
+            session: None,
             delayed_offer: false,
             nat: true,
             refer: true,
@@ -78,6 +81,13 @@ impl Default for Trunk {
 }
 
 impl Trunk {
+    /// Terms of its calls, where they are others than the user agent's own.
+    pub(crate) fn terms(&self, usual: CallPolicy) -> Option<CallPolicy> {
+        let rel100 = if self.rel100 { usual.rel100 } else { Rel100::Never };
+        let terms = CallPolicy { rel100, session: self.session.unwrap_or(usual.session) };
+        (terms != usual).then_some(terms)
+    }
+
     /// Whether this source address is one of its own.
     pub fn owns(&self, source: IpAddr) -> bool {
         let source = source.to_canonical();

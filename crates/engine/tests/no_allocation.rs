@@ -107,6 +107,12 @@ fn a_minute_of_twenty_calls_allocates_nothing_in_the_tick() {
         };
         shard.command(now, ShardCommand::Open { stream: id(slot), open: Box::new(open) }, &mut sink);
     }
+    // Half of them are bridged, each with one of the other codec.
+    for slot in 0..CALLS / 2 {
+        let relay =
+            ShardCommand::Relay { stream: id(slot), to: Some(id(slot ^ 1)), mute_digits: slot % 4 < 2 };
+        shard.command(now, relay, &mut sink);
+    }
     // What the callers send, made beforehand: audio with tones in it, events, losses, repetitions, garbage.
     let mut tone = vec![0i16; 160];
     for (at, sample) in tone.iter_mut().enumerate() {

@@ -575,6 +575,8 @@ pub struct IncomingCall {
     pub via_hops: u8,
     /// Record-Route values.
     pub record_routes: u8,
+    /// Max-Forwards; 70 where there is none.
+    pub max_forwards: u8,
 }
 
 impl IncomingCall {

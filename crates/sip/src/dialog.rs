@@ -55,13 +55,18 @@ pub struct Outgoing {
     pub call_id: String,
     /// CSeq number.
     pub cseq: u32,
+    /// Max-Forwards; 70 but for calls passed on (RFC 7332).
+    pub max_forwards: u8,
 }
+
+/// Max-Forwards of requests that begin here (RFC 3261 §8.1.1.6).
+pub const MAX_FORWARDS: u8 = 70;
 
 impl Outgoing {
     /// Start line and the fields that every request has.
     pub fn writer(&self, method: &str) -> Writer {
         let mut writer = Writer::request(method, &self.uri);
-        writer.header("Via", &self.via).header("Max-Forwards", "70");
+        writer.header("Via", &self.via).header("Max-Forwards", self.max_forwards.to_string());
         for route in &self.routes {
             writer.header("Route", route);
         }
@@ -76,6 +81,7 @@ impl Dialog {
     pub fn request(&self, via: String, cseq: u32) -> Outgoing {
         let (uri, routes) = self.routing();
         Outgoing {
+            max_forwards: MAX_FORWARDS,
             uri,
             via,
             routes,

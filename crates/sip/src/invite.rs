@@ -27,6 +27,8 @@ pub struct Invite {
     pub headers: Vec<(String, String)>,
     /// Most contacts of 3xx responses that are followed; 0 follows none.
     pub follow: u8,
+    /// Max-Forwards: 70, or one less than the call had that is passed on (RFC 7332).
+    pub max_forwards: u8,
     /// Terms of this call; `None`: those of [`Config::policy`](crate::Config::policy).
     pub policy: Option<CallPolicy>,
 }
@@ -46,6 +48,7 @@ impl Invite {
             credentials: None,
             headers: Vec::new(),
             follow: 0,
+            max_forwards: crate::dialog::MAX_FORWARDS,
             policy: None,
         }
     }

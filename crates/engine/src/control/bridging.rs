@@ -94,6 +94,7 @@ impl Control {
             let mut invite = Invite::new(CallHandle(0), to, from, binding.path, Vec::new());
             invite.uri = Some(binding.uri);
             invite.routes = binding.routes;
+            invite.max_forwards = self.hops_left(id);
             invite.headers = parties::asserted_headers(&caller, &host);
             let placing = Placing {
                 invite: Box::new(invite),
@@ -183,6 +184,8 @@ impl Control {
         let mut invite = Invite::new(CallHandle(0), to, from, path, Vec::new());
         invite.alternatives = alternatives;
         invite.credentials = trunk.credentials.clone();
+        invite.policy = trunk.terms(self.core.config.sip.policy);
+        invite.max_forwards = self.hops_left(id);
         invite.routes = self.trunks.get(&trunk.name).map(|run| run.service_route.clone()).unwrap_or_default();
         if trunk.trust_identity {
             invite.headers = parties::asserted_headers(&caller, &host);
@@ -231,6 +234,12 @@ impl Control {
         if let Some(bridge) = self.bridges.get_mut(&id) {
             bridge.refused(status, why);
         }
+    }
+
+    /// Max-Forwards of the legs: one less than the call had that is put through (RFC 7332).
+    fn hops_left(&self, id: BridgeId) -> u8 {
+        let first = self.bridges.get(&id).and_then(|bridge| self.sessions.get(&bridge.first));
+        first.map_or(70, Session::hops_left).saturating_sub(1)
     }
 
     /// Who calls in this bridge, for those who are called.

@@ -5,8 +5,11 @@ use crate::session::{Arrival, Session, Target, Terms};
 use crate::{Diagnosis, Identity, Reach, Rewrite, Trunk, TrunkAuth};
 use passline_flow::FlowId;
 use passline_identity::CallId;
-use passline_sip::{CallHandle, IncomingCall};
+use passline_sip::{CallHandle, Command, IncomingCall};
 use std::time::Instant;
+
+/// Unanswered calls from one caller to one number over one trunk, beyond which it is a circle.
+const ALIKE: usize = 8;
 
 /// Who calls.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -75,6 +78,10 @@ impl Control {
             Destination::Flow(flow) => {
                 self.take_in(now, handle, call, &arrival, Target::Flow(flow), None);
             }
+            Destination::Legs(_) if self.runs_in_a_circle(&class, &arrival) => {
+                let why = Diagnosis::Loop { number: arrival.number.clone() };
+                self.refuse(now, handle, call, &arrival, 482, why);
+            }
             Destination::Legs(groups) => {
                 let bridge = self.fresh_bridge();
                 let target = Target::Bridge;
@@ -91,6 +98,17 @@ impl Control {
         }
     }
 
+    /// Whether a call that is to be put through has come by here before: its Max-Forwards is used up (RFC 7332), or, as
+    /// many a PBX starts that anew, the same caller calls the same number over the same trunk again and again before
+    /// any of these calls is answered.
+    fn runs_in_a_circle(&self, class: &Class, arrival: &Arrival) -> bool {
+        let Class::Trunk(name) = class else { return arrival.info.max_forwards == 0 };
+        let (from, to) = (arrival.identity.shown(), arrival.number.as_str());
+        let known = !from.is_empty() && !from.eq_ignore_ascii_case("anonymous");
+        let alike = || self.sessions.values().filter(|session| session.is_like(name, from, to)).count();
+        arrival.info.max_forwards == 0 || (known && alike() >= ALIKE)
+    }
+
     /// Makes the session, or refuses.
     pub(super) fn take_in(
         &mut self,
@@ -104,6 +122,11 @@ impl Control {
         let made = Session::incoming(now, &mut self.core, handle, call.clone(), arrival, target, beside);
         match made {
             Ok(mut session) => {
+                let usual = self.core.config.sip.policy;
+                let trunk = arrival.trunk.as_ref().and_then(|name| self.core.config.policy.trunk(name));
+                if let Some(policy) = trunk.and_then(|trunk| trunk.terms(usual)) {
+                    self.core.sip(now, Command::Tune { call: handle, policy });
+                }
                 for line in self.strays.take(&session.sip_call_id) {
                     session.ladder(line);
                 }

@@ -77,6 +77,19 @@ impl Session {
         self.draft.trunk.as_deref()
     }
 
+    /// Max-Forwards of its INVITE.
+    pub(crate) fn hops_left(&self) -> u8 {
+        self.draft.max_forwards
+    }
+
+    /// Whether it is an unanswered call from this caller to this number over this trunk.
+    pub(crate) fn is_like(&self, trunk: &str, from: &str, to: &str) -> bool {
+        self.draft.trunk.as_deref() == Some(trunk)
+            && !self.calls_out()
+            && self.dialog == Dialog::Fresh
+            && self.draft.is_between(from, to)
+    }
+
     /// The device that placed or got it.
     pub(crate) fn account(&self) -> Option<&str> {
         self.draft.account.as_deref()

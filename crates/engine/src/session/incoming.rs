@@ -96,6 +96,7 @@ impl Session {
         draft.trunk = arrival.trunk.clone();
         draft.account = arrival.account.clone();
         draft.via_hops = info.via_hops.saturating_sub(1);
+        draft.max_forwards = info.max_forwards;
         Ok(Session {
             handle,
             call,

@@ -1,5 +1,5 @@
 //! What is remembered of a call while it lasts.
-use super::Session;
+use super::{Session, Side};
 use crate::{CallRecord, Diagnosis, DigitLedger, Direction, Identity, LadderLine, LiveCall};
 use passline_identity::CallId;
 use passline_rtp::{Method, Statistics};
@@ -13,6 +13,8 @@ const STEPS: usize = 64;
 const LADDER: usize = 64;
 /// A call must have lasted so long before something can be said of its media.
 const JUDGED_AFTER: Duration = Duration::from_secs(3);
+/// Who has not pressed a key in a flow by then has pressed some in vain, or has not understood.
+const KEYS_BY: Duration = Duration::from_secs(20);
 /// Public digits kept.
 const DIGITS: usize = 1024;
 
@@ -42,6 +44,7 @@ pub(crate) struct Draft {
     pub(super) identity: Identity,
     pub(super) diversions: Vec<String>,
     pub(super) via_hops: u8,
+    pub(super) max_forwards: u8,
     pub(super) bridged: Option<CallId>,
     pub(super) diagnosis: Option<Diagnosis>,
     ladder: Vec<LadderLine>,
@@ -84,6 +87,7 @@ impl Draft {
             identity: Identity::default(),
             diversions: Vec::new(),
             via_hops: 0,
+            max_forwards: 70,
             bridged: None,
             diagnosis: None,
             ladder: Vec::new(),
@@ -127,6 +131,10 @@ impl Draft {
     /// Nothing came for so long.
     pub(super) fn silent(&mut self, after: Duration) {
         self.silent_for = Some(after);
+    }
+
+    pub(super) fn is_between(&self, from: &str, to: &str) -> bool {
+        self.from == from && self.to == to
     }
 
     /// Whether the end was told before; it is from now on.
@@ -229,7 +237,14 @@ impl Session {
             if let Some(after) = draft.silent_for {
                 return Some(Diagnosis::MediaStopped { after });
             }
-            let waited = matches!(draft.outcome, Some("no_input")) && draft.digit_count == 0;
+            // Somebody who hangs up in the first sentence need not have pressed anything.
+            let long = end.saturating_duration_since(answered) >= KEYS_BY;
+            let waited = match draft.outcome {
+                Some("no_input") => true,
+                Some("caller_left" | "call_limit" | "too_long") => long && matches!(self.side, Side::Flow(_)),
+                _ => false,
+            };
+            let waited = waited && draft.digit_count == 0;
             return waited.then(|| Diagnosis::NoDigits { events: self.media.events() });
         }
         if end.saturating_duration_since(answered) < JUDGED_AFTER || !self.media.expects() {

@@ -1,6 +1,7 @@
 //! Whole calls in virtual time: both machines of the engine against a peer made of text and packets.
 mod answering;
 mod bridging;
+mod diagnosing;
 mod ending;
 mod media;
 mod peer;

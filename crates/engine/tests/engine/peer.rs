@@ -15,6 +15,8 @@ pub struct Peer {
     pub call_id: String,
     pub to_tag: String,
     pub cseq: u32,
+    /// Further header lines of requests.
+    pub extra: String,
     sequence: u16,
     timestamp: u32,
 }
@@ -27,6 +29,7 @@ impl Peer {
             call_id: call_id.to_owned(),
             to_tag: String::new(),
             cseq: 1,
+            extra: String::new(),
             sequence: 100,
             timestamp: 5000,
         }
@@ -48,8 +51,9 @@ impl Peer {
              Via: SIP/2.0/UDP {PEER};branch=z9hG4bK{branch};rport\r\n\
              Max-Forwards: 70\r\nFrom: \"A\" <sip:alice@198.51.100.20>;tag=a1\r\n\
              To: <sip:{number}@{OURS}>{tag}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\n\
-             Contact: <sip:alice@{PEER}>\r\n{kind}Content-Length: {}\r\n\r\n{body}",
+             Contact: <sip:alice@{PEER}>\r\n{}{kind}Content-Length: {}\r\n\r\n{body}",
             self.call_id,
+            self.extra,
             body.len()
         )
     }
@@ -105,6 +109,11 @@ impl Peer {
 
     /// Answers the last request that we got with 200.
     pub fn ok(&self, world: &mut World, request: &str) {
+        self.say(world, request, "200 OK");
+    }
+
+    /// Answers a request.
+    pub fn say(&self, world: &mut World, request: &str, status: &str) {
         let kept: String = request
             .lines()
             .filter(|line| {
@@ -112,7 +121,7 @@ impl Peer {
             })
             .map(|line| format!("{line}\r\n"))
             .collect();
-        world.sip_in(self.from, &format!("SIP/2.0 200 OK\r\n{kept}Content-Length: 0\r\n\r\n"));
+        world.sip_in(self.from, &format!("SIP/2.0 {status}\r\n{kept}Content-Length: 0\r\n\r\n"));
     }
 
     /// A call that is up; returns its stream.

@@ -106,6 +106,16 @@ impl Phone {
         .into_bytes()
     }
 
+    /// Serves REGISTER for one account, as a PBX does.
+    pub fn be_registrar(&mut self, user: &str, password: &str) {
+        let listeners = vec![Listener { transport: Transport::Udp, address: self.at }];
+        let password = Arc::new(Secret::new(password));
+        let accounts = vec![Account { user: user.to_owned(), password, max_contacts: 3 }];
+        let realm = "pbx.example".to_owned();
+        let config = sip::Config { listeners, accounts, realm, registrar: true, ..sip::Config::default() };
+        self.ua = UserAgent::new(config, ChaCha20Rng::seed_from_u64(4711));
+    }
+
     fn credentials(&self) -> Credentials {
         let password = Arc::new(Secret::new(format!("pw-{}", self.user)));
         Credentials { user: self.user.clone(), password, realm: None }

@@ -76,3 +76,47 @@ fn a_senseless_offer_changes_nothing() {
     assert_eq!(world.records[0].digits.as_deref(), Some("5"));
     world.expect_empty();
 }
+
+#[test]
+fn the_codec_may_change_in_mid_call_and_no_press_is_lost() {
+    let mut world = World::new();
+    let mut peer = Peer::new("codec");
+    peer.invite(&mut world, "5001", &peer.sdp("sendrecv").replace("RTP/AVP 0 101", "RTP/AVP 0 8 101"));
+    world.expect_sip("SIP/2.0 100");
+    let answer = world.expect_sip("SIP/2.0 200");
+    peer.learn(&answer);
+    peer.ack(&mut world, "");
+    let stream = world.opened[0].0;
+    peer.dial(&mut world, stream, &[1, 2]);
+    let before = world.wire.rtp.len();
+    assert!(world.wire.rtp.iter().all(|sent| sent.packet[1] & 0x7f == 0));
+    // In the middle of a press, and while a prompt is being said.
+    let press = peer.press(3);
+    for packet in &press[..4] {
+        world.rtp_in(stream, peer.rtp, packet);
+        world.run(Duration::from_millis(20));
+    }
+    let change = peer.sdp("sendrecv").replace("RTP/AVP 0 101", "RTP/AVP 8 101");
+    peer.in_dialog(&mut world, "INVITE", &change, "application/sdp");
+    let answer = world.sip.iter().find(|(_, text)| text.starts_with("SIP/2.0 200")).expect("200").1.clone();
+    assert!(answer.contains("RTP/AVP 8 101"), "{answer}");
+    peer.ack(&mut world, "");
+    for packet in &press[4..] {
+        world.rtp_in(stream, peer.rtp, packet);
+        world.run(Duration::from_millis(20));
+    }
+    for _ in 0..20 {
+        let packet = peer.audio_of(8, 0xD5);
+        world.rtp_in(stream, peer.rtp, &packet);
+        world.run(Duration::from_millis(20));
+    }
+    peer.dial(&mut world, stream, &[4, 4, 5]);
+    let after: Vec<u8> = world.wire.rtp[before..].iter().map(|sent| sent.packet[1] & 0x7f).collect();
+    assert!(after.iter().filter(|pt| **pt == 8).count() > 50, "{after:?}");
+    let first = after.iter().position(|pt| *pt == 8).expect("A-law");
+    assert!(after[first..].iter().all(|pt| *pt == 8), "and only A-law from then on");
+    peer.bye(&mut world);
+    assert_eq!(world.records[0].digits.as_deref(), Some("123445"));
+    assert_eq!(world.records[0].codec, Some("PCMA"));
+    world.expect_empty();
+}

@@ -27,6 +27,7 @@ impl UserAgent {
             return self.asked(id, 400, "Bad URI", None);
         }
         let request = Outgoing {
+            max_forwards: crate::dialog::MAX_FORWARDS,
             uri: target.to_owned(),
             via: self.via(&path),
             routes: Vec::new(),

@@ -108,6 +108,10 @@ impl UserAgent {
             account,
             via_hops: count(message, Name::Via),
             record_routes: count(message, Name::RecordRoute),
+            max_forwards: message
+                .text(Name::MaxForwards)
+                .and_then(|value| value.trim().parse().ok())
+                .unwrap_or(crate::dialog::MAX_FORWARDS),
         };
         self.event(Event::Incoming { call: handle, info: Box::new(info) });
     }

@@ -48,6 +48,7 @@ impl UserAgent {
             .map(|a| if a.display.is_empty() { String::new() } else { format!("{} ", a.display) })
             .unwrap_or_default();
         let request = Outgoing {
+            max_forwards: invite.max_forwards,
             uri: uri.to_owned(),
             via: self.via(&path),
             routes: invite.routes.clone(),

@@ -143,6 +143,7 @@ impl UserAgent {
         let Some(state) = self.registrations.get_mut(&id) else { return };
         let expires = if state.leaving { 0 } else { state.expires };
         let request = Outgoing {
+            max_forwards: crate::dialog::MAX_FORWARDS,
             via,
             routes: Vec::new(),
             from: format!("<{aor}>;tag={}", state.tag),
