@@ -5,7 +5,7 @@ use crate::config::{
 };
 use passline_engine::{
     Device, EngineConfig, Policy, Reach, RegisterTerms, Route, TrunkAuth,
-    sip::{Account, Credentials},
+    sip::{Account, Credentials, Refresher, SessionPolicy},
 };
 use passline_identity::Secret;
 use passline_net::{NetConfig, OwnCertificate, TlsConfig, TlsPeer};
@@ -115,10 +115,21 @@ pub fn trunk(trunk: &Trunk, credentials: Option<Credentials>) -> passline_engine
         reach: reach(&trunk.may_dial),
         options: (trunk.options_s > 0).then(|| Duration::from_secs(trunk.options_s)),
         rel100: trunk.quirks.prack,
+        session: session(trunk.quirks.session_timer),
         delayed_offer: trunk.quirks.delayed_offer,
         nat: trunk.quirks.nat,
         refer: trunk.quirks.refer,
     }
+}
+
+/// Session timers of a trunk, where they are not negotiated as usual.
+fn session(timer: SessionTimer) -> Option<SessionPolicy> {
+    let refresher = match timer {
+        SessionTimer::Negotiated => return None,
+        SessionTimer::Ours => Refresher::Ours,
+        SessionTimer::Theirs => Refresher::Theirs,
+    };
+    Some(SessionPolicy { refresher, ..SessionPolicy::default() })
 }
 
 fn reach(may_dial: &MayDial) -> Reach {
