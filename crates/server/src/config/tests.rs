@@ -153,3 +153,53 @@ fn trunks_are_served_beside_the_allow_list() {
     assert_eq!(config.allow().len(), 2);
     assert!(Config::parse(TRUNK, "f").unwrap().allow().is_empty(), "everybody");
 }
+
+/// Settings in one string, which tells two configurations apart.
+fn shown(config: &Config) -> String {
+    format!("{config:?}")
+}
+
+#[test]
+fn the_file_with_all_settings_has_the_defaults() {
+    let text = include_str!("../../../../config/passline.yaml");
+    let config = Config::parse(text, "config/passline.yaml").unwrap();
+    assert_eq!(shown(&config), shown(&Config::default()));
+}
+
+#[test]
+fn what_is_commented_out_in_it_is_good_too() {
+    let text = include_str!("../../../../config/passline.yaml");
+    // The examples of lists stand behind their empty defaults; within them, further settings are commented out once more.
+    let mut open = String::new();
+    for line in text.lines() {
+        let bare = line.trim_start();
+        let is_default = ["trunks: []", "devices: []", "routes: []", "targets: []"].contains(&line);
+        // `#setting: …` and `#    setting: …` are settings, `# Text` is a remark.
+        let setting = bare.strip_prefix('#').filter(|rest| {
+            let inner = rest.trim_start().strip_prefix('#').unwrap_or(rest.trim_start());
+            let is_remark = inner.starts_with(' ') || (rest.starts_with(' ') && !rest.starts_with("  "));
+            !is_remark && inner.contains(':')
+        });
+        match setting {
+            _ if is_default => {}
+            Some(rest) => {
+                let indent = &line[..line.len() - bare.len()];
+                // `#    #realm: x` → `    realm: x`
+                open.push_str(&format!(
+                    "{indent}{}\n",
+                    rest.replacen('#', "", usize::from(rest.trim_start().starts_with('#')))
+                ));
+            }
+            None => open.push_str(&format!("{line}\n")),
+        }
+    }
+    // What needs TLS is shown beside a trunk and listeners without it.
+    let open = open.replace("host: 192.0.2.20 ", "host: 192.0.2.20;transport=tls ");
+    let open = open.replace("\"tcp:127.0.0.1:5060\"]", "\"tls:127.0.0.1:5061\"]");
+    let config = Config::parse(&open, "open.yaml").unwrap_or_else(|faults| panic!("{faults:?}\n{open}"));
+    assert_eq!(
+        (config.trunks.len(), config.devices.len(), config.routes.len(), config.targets.len()),
+        (1, 1, 1, 1)
+    );
+    assert!(config.trunks[0].user.is_some() && config.trunks[0].realm.is_some() && config.sip.host.is_some());
+}
