@@ -130,8 +130,12 @@ fn torture_messages_get_the_reaction_the_rfc_wants() {
         let fits = (got.0.as_str(), got.1.as_str()) == (*datagram, *stream);
         wrong += usize::from(!fits);
         let mark = if fits { "ok " } else { "NOT" };
-        writeln!(report, "{mark} {file:38} want {datagram} | {stream}; got {} | {}; {why}", got.0, got.1)
-            .unwrap();
+        let line: String =
+            String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().chars().take(70).collect();
+        writeln!(report, "{mark} {file}: {}", line.escape_debug()).unwrap();
+        writeln!(report, "    RFC: {why}").unwrap();
+        writeln!(report, "    UDP: want {datagram}, got {}", got.0).unwrap();
+        writeln!(report, "    TCP: want {stream}, got {}", got.1).unwrap();
     }
     println!("{report}");
     assert_eq!((TABLE.len(), wrong), (61, 0), "\n{report}");
