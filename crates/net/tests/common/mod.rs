@@ -93,19 +93,27 @@ impl Default for Setup {
 
 /// Starts one side on free SIP ports of loopback.
 pub async fn side(setup: Setup) -> Side {
+    side_with(setup, |_| {}).await
+}
+
+/// The same with other settings.
+pub async fn side_with(setup: Setup, change: impl FnOnce(&mut NetConfig)) -> Side {
     let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let config = NetConfig {
+    let mut config = NetConfig {
         sip_udp: vec![loopback],
         sip_tcp: if setup.tcp { vec![loopback] } else { Vec::new() },
         shard_capacity: CAPACITY,
         ..NetConfig::default()
     };
+    change(&mut config);
+    let media_address = config.media_address;
     let library = library();
     let program = program(&library);
     let (handle, events) = start(config, |listeners| {
         let sip = passline_engine::sip::Config { listeners, ..Default::default() };
         let config = EngineConfig {
             sip,
+            media_address,
             max_calls: setup.max_calls,
             shard_capacity: CAPACITY,
             port_quarantine: Duration::ZERO,
@@ -129,6 +137,20 @@ impl Side {
             from: "sip:tester@127.0.0.1".to_owned(),
             transport: None,
             tap,
+            events: true,
+            inband: false,
+            credentials: None,
+        }));
+    }
+
+    /// Dials a URI.
+    pub fn dial_uri(&self, leg: u64, uri: &str) {
+        self.handle.send(Command::Dial(DialRequest {
+            leg: LegId(leg),
+            uri: uri.to_owned(),
+            from: "sip:tester@127.0.0.1".to_owned(),
+            transport: None,
+            tap: false,
             events: true,
             inband: false,
             credentials: None,

@@ -28,6 +28,7 @@ fn a_large_request_goes_by_tcp_and_a_small_one_does_not() {
     let mut bench = Bench::new();
     placed(&mut bench, 900);
     assert_eq!(bench.said(), ["INVITE"]);
+    let mut bench = Bench::new();
     placed(&mut bench, 1600);
     assert!(bench.sent.is_empty());
     let path = connects(&mut bench)[0];
