@@ -13,6 +13,9 @@ pub struct EngineConfig {
     pub media_address: IpAddr,
     /// Most calls at once, in both directions; an INVITE beyond it gets 503 with Retry-After.
     pub max_calls: usize,
+    /// Most incoming calls from unknown callers that have not been confirmed by an ACK, as forged ones never are; a
+    /// further one gets 503. Counts only where there are trunks or devices for whom the rest is kept.
+    pub max_half_open: usize,
     /// Codecs offered and accepted, the best first.
     pub codecs: Vec<Codec>,
     /// Listen for tones in the audio of incoming calls.
@@ -49,6 +52,7 @@ impl Default for EngineConfig {
             sip: passline_sip::Config::default(),
             media_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             max_calls: 1000,
+            max_half_open: 200,
             codecs: vec![Codec::Pcmu, Codec::Pcma],
             inband: true,
             shards: 1,

@@ -1,7 +1,7 @@
 //! RTP ports: even, drawn at random, rested before they are used again.
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct PortPool {
     free: Vec<u16>,
+    /// In use by calls.
+    taken: BTreeSet<u16>,
     resting: VecDeque<(Instant, u16)>,
     rng: ChaCha20Rng,
     total: usize,
@@ -23,7 +25,7 @@ impl PortPool {
     pub fn new(range: RangeInclusive<u16>, rng: ChaCha20Rng) -> Self {
         let free: Vec<u16> =
             range.clone().filter(|port| port % 2 == 0 && *port != 0 && range.contains(&(port + 1))).collect();
-        PortPool { total: free.len(), free, resting: VecDeque::new(), rng }
+        PortPool { total: free.len(), free, taken: BTreeSet::new(), resting: VecDeque::new(), rng }
     }
 
     /// An even port, `None` if all are in use or resting.
@@ -33,11 +35,14 @@ impl PortPool {
             return None;
         }
         let index = self.below(self.free.len());
-        Some(self.free.swap_remove(index))
+        let port = self.free.swap_remove(index);
+        self.taken.insert(port);
+        Some(port)
     }
 
     /// Takes a port back; it rests for `quarantine`, so that late packets of its call meet nobody.
     pub fn give_back(&mut self, now: Instant, port: u16, quarantine: Duration) {
+        self.taken.remove(&port);
         let until = now + quarantine;
         let at = self.resting.partition_point(|(other, _)| *other <= until);
         self.resting.insert(at, (until, port));
@@ -46,6 +51,11 @@ impl PortPool {
     /// The port is in use by somebody else; it rests longer.
     pub fn failed(&mut self, now: Instant, port: u16) {
         self.give_back(now, port, TAKEN);
+    }
+
+    /// Whether this port, RTP or RTCP, is one of a call of ours now.
+    pub fn is_taken(&self, port: u16) -> bool {
+        self.taken.contains(&(port & !1))
     }
 
     /// Pairs not in use by calls, resting ones included.

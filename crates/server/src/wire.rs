@@ -124,12 +124,8 @@ pub fn trunk(trunk: &Trunk, credentials: Option<Credentials>) -> passline_engine
 
 /// Session timers of a trunk, where they are not negotiated as usual.
 fn session(timer: SessionTimer) -> Option<SessionPolicy> {
-    let refresher = match timer {
-        SessionTimer::Negotiated => return None,
-        SessionTimer::Ours => Refresher::Ours,
-        SessionTimer::Theirs => Refresher::Theirs,
-    };
-    Some(SessionPolicy { refresher, ..SessionPolicy::default() })
+    let refresher = refresher(timer);
+    (refresher != Refresher::default()).then(|| SessionPolicy { refresher, ..SessionPolicy::default() })
 }
 
 fn reach(may_dial: &MayDial) -> Reach {

@@ -281,6 +281,15 @@ impl Control {
         bridge.until = None;
         bridge.queue.clear();
         let (first, purpose) = (bridge.first, bridge.purpose.clone());
+        if self.sessions.get(&first).is_none_or(Session::is_leaving) {
+            // Nobody is there any more to talk to.
+            self.bridges.remove(&id);
+            for leg in others.into_iter().chain([leg]) {
+                self.members.remove(&leg);
+                self.with(now, leg, |session, core| session.hang_up(now, core, Some("the caller left")));
+            }
+            return;
+        }
         for other in others {
             self.members.remove(&other);
             self.with(now, other, |session, core| session.hang_up(now, core, Some("answered elsewhere")));

@@ -240,7 +240,7 @@ impl Control {
         let handles: Vec<CallHandle> = self.sessions.keys().copied().collect();
         for handle in handles {
             self.with(now, handle, |session, core| {
-                session.hang_up(now, core, Some("shutting down"));
+                session.shut_down(now, core);
             });
         }
     }
@@ -357,6 +357,7 @@ impl Control {
             return;
         };
         self.calls.remove(&session.call);
+        self.referring.remove(&handle);
         if let Some(leg) = session.leg_id() {
             self.legs.remove(&leg);
         }

@@ -165,6 +165,16 @@ impl Control {
         if self.sessions.len() >= limit {
             return Err((503, Diagnosis::Full { limit }));
         }
+        // Known trunks and devices keep the rest: a flood of forged INVITEs must not shut them out.
+        let (half_open, policy) = (self.core.config.max_half_open, &self.core.config.policy);
+        let known = !policy.trunks.is_empty() || !policy.devices.is_empty();
+        if *class == Class::Anonymous
+            && known
+            && self.sessions.len() >= half_open
+            && self.sessions.values().filter(|session| session.is_half_open()).count() >= half_open
+        {
+            return Err((503, Diagnosis::Full { limit: half_open }));
+        }
         if let Class::Trunk(name) = class
             && let Some(limit) = self.core.config.policy.trunk(name).and_then(|trunk| trunk.max_calls)
             && self.calls_over(name) >= limit

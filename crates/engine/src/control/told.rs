@@ -206,7 +206,10 @@ fn record(now: Instant, call: CallId, arrival: &Arrival, why: Diagnosis) -> Box<
     record.user_agent = info.user_agent.clone();
     record.trunk = arrival.trunk.clone();
     record.account = arrival.account.clone();
-    record.identity = arrival.identity.clone();
+    if !arrival.identity.private {
+        record.identity = arrival.identity.clone();
+    }
+    record.identity.private = arrival.identity.private;
     record.diversions = arrival.diversions.clone();
     record.via_hops = info.via_hops.saturating_sub(1);
     record

@@ -137,6 +137,25 @@ impl Session {
         }
     }
 
+    /// Whether one side has left already.
+    pub(crate) fn is_leaving(&self) -> bool {
+        matches!(self.dialog, Dialog::Leaving | Dialog::Over)
+    }
+
+    /// Whether it is an incoming call that nobody has confirmed yet, from a caller that nobody knows.
+    pub(crate) fn is_half_open(&self) -> bool {
+        !self.calls_out()
+            && matches!(self.dialog, Dialog::Fresh | Dialog::Pending)
+            && self.draft.trunk.is_none()
+            && self.draft.account.is_none()
+    }
+
+    /// Ended because we are.
+    pub(crate) fn shut_down(&mut self, now: Instant, core: &mut Core) {
+        self.draft.diagnose(Diagnosis::ShutDown);
+        self.hang_up(now, core, Some("shutting down"));
+    }
+
     /// What is heard here goes to that stream (or nowhere).
     pub(crate) fn relay_to(&mut self, core: &mut Core, to: Option<&Session>) {
         let mute_digits = to.is_some_and(|other| other.media.press_by() != Method::Inband);
@@ -189,7 +208,8 @@ impl Session {
         if self.draft.told_left() {
             return;
         }
-        if let Side::Bridged(_) = &self.side {
+        // A flow's caller may be waiting for somebody to answer.
+        if !matches!(self.side, Side::Leg(_)) {
             core.notice(self.handle, Notice::Left);
         }
     }

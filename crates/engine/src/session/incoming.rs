@@ -59,7 +59,7 @@ impl Session {
             return Err((503, Diagnosis::NoPort));
         };
         if let Some(offer) = &info.sdp
-            && let Err(refusal) = media.answer(offer)
+            && let Err(refusal) = media.answer(core, offer)
         {
             media.close(now, core);
             return Err((refusal.status, Diagnosis::of_description(&refusal)));
@@ -119,7 +119,7 @@ impl Session {
         }
         let sdp = match self.media.take_offer() {
             None => self.media.offer(),
-            Some(offer) => match self.media.answer(&offer) {
+            Some(offer) => match self.media.answer(core, &offer) {
                 Ok(answer) => answer,
                 Err(refusal) => return self.reject(now, core, refusal.status, None),
             },
@@ -165,7 +165,7 @@ impl Session {
         self.draft.answered(now);
         self.timer = Some(now + core.config.max_call);
         if self.media.awaits_answer() {
-            if let Err(detail) = self.accept_answer(sdp) {
+            if let Err(detail) = self.accept_answer(core, sdp) {
                 self.draft.outcome("no_media");
                 self.draft.diagnose(Diagnosis::NoAnswer { detail });
                 return self.hang_up(now, core, Some("no usable answer in ACK"));
@@ -182,9 +182,9 @@ impl Session {
     }
 
     /// Takes the answer to our offer, or says what is wrong with it.
-    pub(super) fn accept_answer(&mut self, sdp: Option<Vec<u8>>) -> Result<(), String> {
+    pub(super) fn accept_answer(&mut self, core: &Core, sdp: Option<Vec<u8>>) -> Result<(), String> {
         let sdp = sdp.ok_or_else(|| "it had none".to_owned())?;
-        self.media.accept(&sdp).map_err(|refusal| refusal.sentence.trim_end_matches('.').to_owned())
+        self.media.accept(core, &sdp).map_err(|refusal| refusal.sentence.trim_end_matches('.').to_owned())
     }
 }
 

@@ -108,7 +108,7 @@ impl Session {
         self.timer = Some(now + core.config.max_call);
         let early = self.media.take_early();
         let agreed = match self.media.awaits_answer() {
-            true => self.accept_answer(sdp.or(early)),
+            true => self.accept_answer(core, sdp.or(early)),
             false => self.answer_offer(now, core, sdp),
         };
         if let Err(detail) = agreed {
@@ -129,7 +129,7 @@ impl Session {
     /// Our INVITE brought no offer: the 200 does, and the ACK answers it.
     fn answer_offer(&mut self, now: Instant, core: &mut Core, offer: Option<Vec<u8>>) -> Result<(), String> {
         let offer = offer.ok_or_else(|| "it had none".to_owned())?;
-        let sdp = self.media.answer(&offer).map_err(|refusal| refusal.sentence)?;
+        let sdp = self.media.answer(core, &offer).map_err(|refusal| refusal.sentence)?;
         core.sip(now, Command::Acknowledge { call: self.handle, sdp });
         Ok(())
     }

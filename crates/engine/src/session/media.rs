@@ -142,8 +142,9 @@ impl Media {
     }
 
     /// Answers an offer without opening anything.
-    pub(super) fn answer(&mut self, offer: &[u8]) -> Result<Vec<u8>, passline_sdp::Refusal> {
+    pub(super) fn answer(&mut self, core: &Core, offer: &[u8]) -> Result<Vec<u8>, passline_sdp::Refusal> {
         let (answer, agreement) = passline_sdp::answer(offer, &self.caps)?;
+        self.refuse_circle(core, &agreement)?;
         self.early = None;
         self.agreement = Some(agreement);
         Ok(answer)
@@ -161,9 +162,21 @@ impl Media {
     }
 
     /// Takes the peer's answer to our offer.
-    pub(super) fn accept(&mut self, answer: &[u8]) -> Result<(), passline_sdp::Refusal> {
+    pub(super) fn accept(&mut self, core: &Core, answer: &[u8]) -> Result<(), passline_sdp::Refusal> {
         self.offered = false;
-        self.agreement = Some(passline_sdp::accept(answer, &self.caps)?);
+        let agreement = passline_sdp::accept(answer, &self.caps)?;
+        self.refuse_circle(core, &agreement)?;
+        self.agreement = Some(agreement);
+        Ok(())
+    }
+
+    /// A peer that names one of our own ports would have us talk to ourselves.
+    fn refuse_circle(&self, core: &Core, agreement: &Agreement) -> Result<(), passline_sdp::Refusal> {
+        let ours = |at: SocketAddr| at.ip() == self.caps.address && core.ports.is_taken(at.port());
+        if ours(agreement.remote_rtp) || ours(agreement.remote_rtcp) {
+            let sentence = "The description names an RTP port of Passline itself.".to_owned();
+            return Err(passline_sdp::Refusal { status: 488, sentence });
+        }
         Ok(())
     }
 
@@ -367,7 +380,7 @@ impl Session {
             core.sip(now, Command::AcceptReinvite { call, sdp });
             return;
         };
-        match self.media.answer(&offer) {
+        match self.media.answer(core, &offer) {
             Ok(sdp) => {
                 core.sip(now, Command::AcceptReinvite { call, sdp });
                 self.media.retarget(core);
@@ -383,7 +396,7 @@ impl Session {
     /// The answer to our offer in a re-INVITE without one.
     pub(super) fn reanswered(&mut self, core: &mut Core, sdp: &[u8]) {
         let before = self.media.agreement.clone();
-        match self.media.accept(sdp) {
+        match self.media.accept(core, sdp) {
             Ok(()) => {
                 self.media.retarget(core);
                 self.draft.codec = Some(self.media.codec().info().name);

@@ -302,7 +302,7 @@ impl Session {
             ledger: draft.digit_ledger,
             trunk: draft.trunk,
             account: draft.account,
-            identity: draft.identity,
+            identity: kept(draft.identity),
             diversions: draft.diversions,
             via_hops: draft.via_hops,
             bridged: draft.bridged,
@@ -314,5 +314,13 @@ impl Session {
             outcome: draft.outcome.unwrap_or("ended").to_owned(),
             steps: draft.steps,
         }
+    }
+}
+
+/// Whoever asked for privacy is not named in what is kept.
+fn kept(identity: Identity) -> Identity {
+    match identity.private {
+        true => Identity { number: String::new(), name: String::new(), ..identity },
+        false => identity,
     }
 }

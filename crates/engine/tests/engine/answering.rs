@@ -132,7 +132,8 @@ fn a_full_house_says_when_to_try_again() {
     world.expect_empty();
     // The refused call is told, too.
     let refused: Vec<_> = world.records.iter().filter_map(|record| record.diagnosis.clone()).collect();
-    assert_eq!(refused, [passline_engine::Diagnosis::Full { limit: 2 }]);
+    use passline_engine::Diagnosis::{Full, ShutDown};
+    assert_eq!(refused, [Full { limit: 2 }, ShutDown, ShutDown]);
     assert_eq!(world.records.len(), 3);
 }
 

@@ -1,5 +1,6 @@
 //! Whole calls in virtual time: both machines of the engine against a peer made of text and packets.
 mod answering;
+mod attacks;
 mod bridging;
 mod diagnosing;
 mod ending;

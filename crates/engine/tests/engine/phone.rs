@@ -49,6 +49,8 @@ pub struct Phone {
     pub silent: bool,
     /// RTP received: payload type, marker, payload.
     pub heard: Vec<(u8, Vec<u8>)>,
+    /// Calls it has begun.
+    pub begun: usize,
     /// Formats it offers and answers with.
     pub formats: &'static str,
 }
@@ -80,6 +82,7 @@ impl Phone {
             says: (0, 0xFF),
             silent: false,
             heard: Vec::new(),
+            begun: 0,
             formats: "0 101",
         }
     }
@@ -126,6 +129,7 @@ impl Phone {
     }
 
     pub fn call_with(&mut self, now: Instant, number: &str, change: impl FnOnce(&mut Invite)) -> CallHandle {
+        self.begun += 1;
         let call = self.ua.next_call_handle();
         let to = format!("sip:{number}@{OURS}");
         let from = format!("sip:{}@{OURS}", self.user);

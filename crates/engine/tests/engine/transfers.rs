@@ -276,3 +276,19 @@ fn a_flow_hands_its_caller_over_by_refer_or_by_a_bridge() {
         assert!(town.world.records.iter().any(|record| record.outcome == outcome), "{outcome}");
     }
 }
+
+#[test]
+fn a_caller_that_leaves_while_a_flow_puts_it_through_leaves_nothing_ringing() {
+    let (mut town, [a, ..], call) = three();
+    town.hang_up(a, call);
+    let pbx = town.settle("pbx", PBX);
+    town.phones[pbx].manners = Manners::Ring;
+    let caller = town.settle("99", "198.18.0.9:5060");
+    let call = town.call(caller, "5003");
+    town.run(3 * SECOND);
+    assert_eq!(town.phones[pbx].incoming.len(), 1);
+    town.hang_up(caller, call);
+    town.run(SECOND);
+    assert!(town.phones[pbx].says_it_was(|e| matches!(e, Event::Cancelled { .. })));
+    town.expect_quiet();
+}

@@ -149,30 +149,35 @@ fn identity_counts_where_the_trunk_is_trusted_and_only_there() {
     for (trusted, number, source) in
         [(true, "+4930777", IdentitySource::Asserted), (false, "4930", IdentitySource::From)]
     {
-        let mut town = town(|config| {
-            let trunk = &mut config.policy.trunks[0];
-            trunk.trust_identity = trusted;
-            trunk.rewrite_in = vec![Rewrite { strip: "+49305".into(), prepend: "5".into() }];
-        });
-        let pbx = town.settle("4930", PBX);
-        let now = town.world.now;
-        let call = town.phones[pbx].call_with(now, "+49305001", |invite| {
-            invite.headers = vec![
-                ("P-Asserted-Identity".into(), "\"Alice\" <sip:+4930777@pbx.example>".into()),
-                ("Diversion".into(), "<sip:+4930888@pbx.example>;reason=no-answer".into()),
-                ("Privacy".into(), "id".into()),
-            ];
-        });
-        town.run(2 * SECOND);
-        town.hang_up(pbx, call);
-        town.expect_quiet();
-        let record = &town.world.records[0];
-        assert_eq!(record.to, "5001");
-        assert_eq!((record.identity.number.as_str(), record.identity.source), (number, source));
-        // Privacy is honoured in all that is shown.
-        assert_eq!((record.from.as_str(), record.identity.private), ("anonymous", true));
-        assert_eq!(record.diversions.is_empty(), !trusted, "{:?}", record.diversions);
-        assert_eq!(record.trunk.as_deref(), Some("pbx"));
+        for private in [false, true] {
+            let mut town = town(|config| {
+                let trunk = &mut config.policy.trunks[0];
+                trunk.trust_identity = trusted;
+                trunk.rewrite_in = vec![Rewrite { strip: "+49305".into(), prepend: "5".into() }];
+            });
+            let pbx = town.settle("4930", PBX);
+            let now = town.world.now;
+            let call = town.phones[pbx].call_with(now, "+49305001", |invite| {
+                invite.headers = vec![
+                    ("P-Asserted-Identity".into(), "\"Alice\" <sip:+4930777@pbx.example>".into()),
+                    ("Diversion".into(), "<sip:+4930888@pbx.example>;reason=no-answer".into()),
+                ];
+                if private {
+                    invite.headers.push(("Privacy".into(), "id".into()));
+                }
+            });
+            town.run(2 * SECOND);
+            town.hang_up(pbx, call);
+            town.expect_quiet();
+            let record = &town.world.records[0];
+            assert_eq!(record.to, "5001");
+            assert_eq!((record.identity.source, record.identity.private), (source, private));
+            // Privacy is honoured in all that is shown and kept.
+            assert_eq!(record.from, if private { "anonymous" } else { number });
+            assert_eq!(record.identity.number, if private { "" } else { number });
+            assert_eq!(record.diversions.is_empty(), !trusted, "{:?}", record.diversions);
+            assert_eq!(record.trunk.as_deref(), Some("pbx"));
+        }
     }
 }
 

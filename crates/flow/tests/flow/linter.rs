@@ -316,3 +316,21 @@ fn two_flows_cannot_have_one_number_or_one_name() {
     assert_fault(&found, "duplicate", "flow `line_test` is also in a.yaml");
     assert_fault(&found, "duplicate", "number 5001 is already answered");
 }
+
+#[test]
+fn a_transfer_needs_a_number_and_a_way_out() {
+    let with =
+        |step: &str| changed("  - label: main\n", &format!("  - label: desk\n  - {step}\n  - label: main\n"));
+    let whole = "transfer: { to: \"100\" }\n    exits: { failed: main }";
+    assert_eq!(
+        with(&format!("label: x\n  - {whole}")).iter().filter(|f| f.message.contains("transfer")).count(),
+        0
+    );
+    assert_fault(&with("transfer: { to: \"100\" }"), "L5", "exit `failed` of `transfer`");
+    assert_fault(
+        &with("transfer: { to: \"1@evil\" }\n    exits: { failed: main }"),
+        "syntax",
+        "is no number",
+    );
+    assert_fault(&with("transfer: { }\n    exits: { failed: main }"), "syntax", "`to`");
+}
