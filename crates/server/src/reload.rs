@@ -62,6 +62,7 @@ impl Reloader {
                 listen: old.sip.listen.clone(),
                 dscp: old.sip.dscp,
                 realm: old.sip.realm.clone(),
+                digest: old.sip.digest.clone(),
                 // There is room for as many streams as there was at the start.
                 max_calls: new.sip.max_calls.min(old.sip.max_calls),
                 ..new.sip.clone()
@@ -134,6 +135,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("sip.allow", old.allow() != new.allow()),
         ("sip.dscp", old.sip.dscp != new.sip.dscp),
         ("sip.realm", old.sip.realm != new.sip.realm),
+        ("sip.digest", old.sip.digest != new.sip.digest),
         ("sip.keep_alive_s", old.sip.keep_alive_s != new.sip.keep_alive_s),
         ("rtp.address", old.rtp.address != new.rtp.address),
         ("rtp.ports", old.rtp.ports != new.rtp.ports),
@@ -171,6 +173,7 @@ mod tests {
         let old = read("");
         for (text, setting) in [
             ("sip: { realm: other }", Some("sip.realm")),
+            ("sip: { digest: [SHA-256, MD5] }", Some("sip.digest")),
             ("sip: { max_calls: 7 }", None),
             ("sip: { max_calls: 7000 }", Some("sip.max_calls")),
             ("rtp: { timeout_s: 7 }", None),

@@ -1,11 +1,11 @@
 //! From the configuration to what engine and net understand.
 use crate::config::{
-    Config, Transport, networks_of, password,
+    Config, Digest, Transport, networks_of, password,
     trunk::{Dtmf, Inbound, MayDial, Rewrite, SessionTimer, Trunk},
 };
 use passline_engine::{
     Device, EngineConfig, Policy, Reach, RegisterTerms, Route, TrunkAuth,
-    sip::{Account, Credentials, Refresher, SessionPolicy},
+    sip::{Account, Algorithm, Credentials, Refresher, SessionPolicy},
 };
 use passline_identity::Secret;
 use passline_net::{NetConfig, OwnCertificate, TlsConfig, TlsPeer};
@@ -59,6 +59,16 @@ pub fn engine(config: &Config, trace: bool) -> Result<EngineConfig, Vec<String>>
         ..EngineConfig::default()
     };
     engine.sip.realm = config.sip.realm.clone();
+    engine.sip.algorithms = config
+        .sip
+        .digest
+        .iter()
+        .map(|digest| match digest {
+            Digest::Md5 => Algorithm::Md5,
+            Digest::Sha256 => Algorithm::Sha256,
+            Digest::Sha512256 => Algorithm::Sha512256,
+        })
+        .collect();
     engine.sip.registrar = !config.devices.is_empty();
     engine.sip.accounts = accounts;
     Ok(engine)

@@ -94,6 +94,9 @@ fn general(config: &Config, faults: &mut Faults<'_>) {
     if realm.is_empty() || realm.chars().any(|c| c.is_control() || c == '"' || c == '\\') {
         faults.anywhere("sip.realm must be a word or a host name without quotes, e.g. passline");
     }
+    if config.sip.digest.is_empty() {
+        faults.anywhere("sip.digest is empty, so no phone could register; name at least MD5");
+    }
     let limits = &config.sip.limits;
     for (setting, limit) in [
         ("connections", limits.connections),

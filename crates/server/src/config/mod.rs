@@ -22,7 +22,7 @@ pub use listen::{Listen, Transport};
 pub use log::{Calls, Log, LogFormat};
 pub use network::Network;
 pub use rtp::Rtp;
-pub use sip::{Sip, Tls};
+pub use sip::{Digest, Sip, Tls};
 pub use trunk::{Route, Trunk};
 
 use crate::exit::Failure;

@@ -22,6 +22,9 @@ pub struct Sip {
     pub host: Option<String>,
     /// Realm of our digest challenges; phones show it, and hash it into their answers.
     pub realm: String,
+    /// Algorithms of our digest challenges, the preferred first: `MD5`, `SHA-256`, `SHA-512-256`. Only MD5, without it:
+    /// many phones give up when they meet another beside it.
+    pub digest: Vec<Digest>,
     /// After SIGTERM, running calls may go on for so long, in seconds.
     pub shutdown_s: u64,
     /// Pause between keep-alives on connections that we made, in seconds; 0 = none.
@@ -45,12 +48,27 @@ impl Default for Sip {
             dscp: 24,
             host: None,
             realm: "passline".into(),
+            digest: vec![Digest::Md5],
             shutdown_s: 60,
             keep_alive_s: 95,
             tls: Tls::default(),
             limits: Limits::default(),
         }
     }
+}
+
+/// A digest algorithm (RFC 8760).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum Digest {
+    /// MD5.
+    #[serde(rename = "MD5")]
+    Md5,
+    /// SHA-256.
+    #[serde(rename = "SHA-256")]
+    Sha256,
+    /// SHA-512/256.
+    #[serde(rename = "SHA-512-256")]
+    Sha512256,
 }
 
 /// Certificate and trust of TLS.

@@ -18,6 +18,8 @@ fn faults_name_place_and_remedy() {
         ("targets:\n  - kind: telepathy\n", "f.yaml:2:", "telepathy"),
         ("sip:\n  allow: [everybody]\n", "f.yaml:2:", "192.0.2.0/24"),
         ("sip: { realm: 'a\"b' }\n", "f.yaml", "sip.realm"),
+        ("sip: { digest: [] }\n", "f.yaml", "at least MD5"),
+        ("sip: { digest: [SHA-1] }\n", "f.yaml:1:", "SHA-256"),
         ("sip: { tls: { certificate: c.pem } }\n", "f.yaml", "go together"),
         ("sip: { tls: { client_ca: c.pem } }\n", "f.yaml", "tls:ADDRESS:5061"),
         ("sip: { limits: { connections: 0 } }\n", "f.yaml", "at least 1"),

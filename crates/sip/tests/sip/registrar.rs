@@ -14,7 +14,8 @@ fn account(user: &str, password: &str) -> Account {
 
 fn config() -> Config {
     let accounts = vec![account("100", "pw of 100"), account("101", "pw of 101")];
-    Config { registrar: true, accounts, ..Config::default() }
+    let algorithms = vec![Algorithm::Sha512256, Algorithm::Sha256, Algorithm::Md5];
+    Config { registrar: true, accounts, algorithms, ..Config::default() }
 }
 
 fn bench() -> Bench {
