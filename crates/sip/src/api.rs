@@ -160,7 +160,7 @@ pub enum Command {
     Accept {
         /// The call of [`Event::Incoming`].
         call: CallHandle,
-        /// The answer, or the offer when the INVITE brought none.
+        /// The answer, or the offer when the INVITE brought none. Not sent if a reliable Ring has described the session.
         sdp: Vec<u8>,
     },
     /// Answers an incoming INVITE with a final response of 300 or more.
@@ -444,6 +444,8 @@ pub enum Event {
         status: u16,
         /// Reason phrase as received.
         reason: String,
+        /// The Reason header (RFC 3326, RFC 6432), for example `Q.850;cause=21`: what the network behind the peer says.
+        cause: Option<String>,
     },
     /// A contact was bound to an account, or refreshed.
     Bound {
@@ -567,7 +569,8 @@ pub struct IncomingCall {
     pub privacy: Option<String>,
     /// Referred-By (RFC 3892).
     pub referred_by: Option<String>,
-    /// The call of ours whose place this one is to take (Replaces, RFC 3891), found and fit to be replaced.
+    /// The call of ours whose place this one is to take (Replaces, RFC 3891), found and fit to be replaced. Who may do
+    /// that, and to hang it up once this call is accepted, is the layer above's part.
     pub replaces: Option<CallHandle>,
     /// The account whose credentials this INVITE carries, verified; `None`: no or wrong credentials.
     pub account: Option<String>,

@@ -24,6 +24,8 @@ pub struct Config {
     pub user_agent: String,
     /// Most transactions alive at once; beyond it new requests get a stateless 503 (or silence for ACK).
     pub max_transactions: usize,
+    /// Most server transactions of one call alive at once, so that one caller cannot use up all; beyond it 503.
+    pub max_call_transactions: usize,
     /// Most calls known at once (incoming and outgoing, answered or not); beyond it INVITE gets 503.
     pub max_calls: usize,
     /// Most stream connections with a partial message kept.
@@ -78,6 +80,7 @@ impl Default for Config {
             advertise: None,
             user_agent: "Passline".into(),
             max_transactions: 10_000,
+            max_call_transactions: 256,
             max_calls: 4_000,
             max_connections: 2_000,
             udp_limit: 1300,

@@ -136,7 +136,7 @@ impl Debug for Event {
             Event::Answered { call, sdp } => {
                 f.debug_tuple("Answered").field(call).field(&hidden(sdp)).finish()
             }
-            Event::Refused { call, status, reason } => {
+            Event::Refused { call, status, reason, .. } => {
                 f.debug_tuple("Refused").field(call).field(status).field(reason).finish()
             }
             Event::Bound { account, contact, flow, expires } => f

@@ -4,7 +4,7 @@ use super::offer::Offering;
 use super::refer::{Asked, Asking};
 use super::reliable::Reliable;
 use super::retry::Retry;
-use super::session::Session;
+use super::session::{Session, Wanted};
 use crate::dialog::Dialog;
 use crate::transaction::{T1, T1X64};
 use crate::{CallPolicy, EndCause, Flow};
@@ -96,6 +96,8 @@ pub(super) struct Early {
 pub(super) struct Placed {
     pub client: u64,
     pub cancel_sent: bool,
+    /// Reason header of the CANCEL.
+    pub reason: Option<String>,
 }
 
 #[derive(Debug)]
@@ -140,7 +142,11 @@ pub(super) struct Call {
     pub raises: u8,
     /// The peer's Allow names UPDATE.
     pub peer_updates: bool,
+    /// What the first INVITE wants of session timers.
+    pub wanted: Wanted,
 
+    /// Server transactions alive.
+    pub transactions: usize,
     /// Our REFER.
     pub asking: Option<Asking>,
     /// The peer's REFER.
@@ -174,6 +180,8 @@ impl Call {
             min_se: 0,
             raises: 0,
             peer_updates: false,
+            wanted: Wanted::default(),
+            transactions: 0,
             asking: None,
             asked: None,
         }

@@ -21,6 +21,9 @@ impl UserAgent {
             Phase::Accepted => call.hang_up = Some(reason),
             Phase::Calling => {
                 call.phase = Phase::Cancelling;
+                if let Some(placed) = call.placed.as_mut() {
+                    placed.reason = reason;
+                }
                 self.send_cancel(now, handle);
             }
             Phase::Confirmed if call.unacked.is_some() => call.hang_up = Some(reason),
@@ -54,10 +57,7 @@ impl UserAgent {
                 self.calls.get(&handle).and_then(|c| c.dialog.as_ref()).map(|d| d.id.remote_tag.clone());
             self.send_ack(handle, client, cseq, &tag.unwrap_or_default(), &[]);
         }
-        let header = reason.map(|text| {
-            Extra::must("Reason", format!("SIP;cause=200;text=\"{}\"", text.replace(['"', '\\'], "'")))
-        });
-        self.send_inside(now, handle, "BYE", header.into_iter().collect(), "", &[], Purpose::Bye(handle));
+        self.send_inside(now, handle, "BYE", reason_extra(reason), "", &[], Purpose::Bye(handle));
     }
 
     /// Sends a request inside the call's dialog; the name of its client transaction.
@@ -164,4 +164,10 @@ impl UserAgent {
         let at = self.calls.get(&handle).and_then(Call::deadline);
         self.schedule.set(Owner::Call(handle), at.map(|at| if at <= now { now + T1 } else { at }));
     }
+}
+
+/// Reason header (RFC 3326): the text of the layer above, which cannot break out of its quotes.
+pub(super) fn reason_extra(reason: Option<&str>) -> Vec<Extra> {
+    let value = |text: &str| format!("SIP;cause=200;text=\"{}\"", text.replace(['"', '\\'], "'"));
+    reason.map(|text| Extra::must("Reason", value(text))).into_iter().collect()
 }

@@ -3,7 +3,7 @@
 use super::call::{Call, Exchange, Phase, Repeat, Unacked};
 use super::reliable::Peer;
 use super::request::{Extra, Request, accept_extras, accepts_sdp, allows_update, status};
-use super::session::{Granted, Session, floor, grant};
+use super::session::{Granted, Session, Wanted, floor, grant};
 use super::{ALLOW, UserAgent, identity, supported};
 use crate::auth::Verdict;
 use crate::dialog::{Dialog, DialogId};
@@ -28,10 +28,11 @@ impl UserAgent {
             return self.refuse(request, status(420), &[Extra::must("Unsupported", "100rel")]);
         }
         let checked = session_description(message).and_then(|body| {
-            let granted = grant(message, &policy.session, None)?;
-            Ok((body, granted, contact_uri(message)?, self.replaced_call(message)?))
+            let wanted = Wanted::read(message)?;
+            let granted = grant(&wanted, &policy.session, None)?;
+            Ok((body, (wanted, granted), contact_uri(message)?, self.replaced_call(message)?))
         });
-        let (body, granted, contact, replaces) = match checked {
+        let (body, (wanted, granted), contact, replaces) = match checked {
             Ok(checked) => checked,
             Err(flaw) => return self.refuse(request, flaw, &self.flaw_extras(flaw, &policy)),
         };
@@ -70,6 +71,7 @@ impl UserAgent {
         call.pending = Some(id);
         call.peer_updates = allows_update(message);
         call.reliable.peer = peer;
+        call.wanted = wanted;
         if let Body::Sdp(offer) = body {
             call.exchange = Exchange::Theirs;
             call.remote_sdp = Some(super::offer::digest(offer));
@@ -117,8 +119,12 @@ impl UserAgent {
     }
 
     pub(super) fn tune(&mut self, handle: CallHandle, policy: CallPolicy) {
-        if let Some(call) = self.calls.get_mut(&handle).filter(|c| c.phase == Phase::Incoming) {
-            call.policy = policy;
+        let Some(call) = self.calls.get_mut(&handle).filter(|c| c.phase == Phase::Incoming) else { return };
+        call.policy = policy;
+        // An interval below this call's least is too late to refuse: then there is no timer.
+        let granted = grant(&call.wanted, &policy.session, None).unwrap_or(None);
+        if let Some(server) = call.pending.and_then(|id| self.servers.get_mut(&id)) {
+            server.granted = Some(granted);
         }
     }
 

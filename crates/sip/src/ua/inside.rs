@@ -4,7 +4,7 @@ use super::UserAgent;
 use super::call::{Exchange, Phase};
 use super::incoming::{contact_uri, sdp, timer_extras};
 use super::request::{Extra, Request, allows_update, status};
-use super::session::{Granted, Session, grant};
+use super::session::{Granted, Session, Wanted, grant};
 use crate::dialog::DialogId;
 use crate::message::multipart::{Body, media_type, session_description};
 use crate::message::text::inert;
@@ -179,7 +179,7 @@ impl UserAgent {
         let (policy, current) = (call.policy, call.session.as_ref().map(|s| s.terms.ours));
         let read = session_description(message).and_then(|body| {
             contact_uri(message)?;
-            Ok((body, grant(message, &policy.session, current)?))
+            Ok((body, grant(&Wanted::read(message)?, &policy.session, current)?))
         });
         match read {
             Ok(read) => Some(read),

@@ -391,7 +391,7 @@ impl UserAgent {
             && active.cancel_at.take_if(|at| *at <= now).is_some()
         {
             let id = active.client;
-            self.cancel_client(now, id);
+            self.cancel_client(now, id, None);
         }
         // The wait is over; if something else is open still, its end sends the offer.
         if let Some(call) = self.calls.get_mut(&handle) {

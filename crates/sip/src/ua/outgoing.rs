@@ -1,6 +1,7 @@
 //! Our INVITE and the responses to all our requests (RFC 3261 §13.2, §9.1, §8.1.3).
 
 use super::call::{Call, Exchange, Owed, Phase, Placed};
+use super::hangup::reason_extra;
 use super::incoming::{record_routes, sdp};
 use super::request::{Extra, allows_update};
 use super::retry::{Retry, credentials_in};
@@ -42,7 +43,7 @@ impl UserAgent {
         let mut call = Call::new(Phase::Calling, tag.clone(), invite.policy.unwrap_or(self.config.policy));
         if let Some((code, reason)) = refusal {
             self.calls.insert(handle, call);
-            return self.refused(handle, code, reason);
+            return self.refused(handle, code, reason, None);
         }
         let display = from_address
             .map(|a| if a.display.is_empty() { String::new() } else { format!("{} ", a.display) })
@@ -70,7 +71,7 @@ impl UserAgent {
         call.retry = Some(Box::new(Retry::new(&invite, uri)));
         let bytes = writer.finish_with("application/sdp", sdp);
         let client = self.begin(now, path, request, "INVITE", bytes, Purpose::Invite(handle));
-        call.placed = Some(Placed { client, cancel_sent: false });
+        call.placed = Some(Placed { client, cancel_sent: false, reason: None });
         if !sdp.is_empty() {
             call.exchange = Exchange::Ours;
             call.local_sdp = sdp.to_vec();
@@ -106,16 +107,21 @@ impl UserAgent {
             return;
         }
         placed.cancel_sent = true;
-        self.cancel_client(now, id);
+        let reason = placed.reason.take();
+        self.cancel_client(now, id, reason.as_deref());
     }
 
     /// CANCEL of an INVITE of ours that has a provisional response and no final one.
-    pub(super) fn cancel_client(&mut self, now: Instant, id: u64) {
+    pub(super) fn cancel_client(&mut self, now: Instant, id: u64, reason: Option<&str>) {
         let Some(client) = self.clients.get_mut(&id).filter(|c| c.machine.is_proceeding()) else { return };
         client.machine.cancelled(now);
         self.schedule.set(Owner::Client(id), client.machine.deadline());
         let (request, path) = (client.request.clone(), client.path);
-        let bytes = request.writer("CANCEL").finish();
+        let mut writer = request.writer("CANCEL");
+        for extra in reason_extra(reason) {
+            extra.write(&mut writer);
+        }
+        let bytes = writer.finish();
         self.begin(now, path, request, "CANCEL", bytes, Purpose::Nobody);
     }
 
@@ -195,7 +201,10 @@ impl UserAgent {
                 self.progress(now, handle, id, path, message, found, code)
             }
             Purpose::Invite(handle) if code < 300 => self.established(now, handle, id, path, message, found),
-            Purpose::Invite(handle) => self.refused(handle, code, &inert(reason)),
+            Purpose::Invite(handle) => {
+                let cause = message.text(Name::Reason).map(|r| inert(&r));
+                self.refused(handle, code, &inert(reason), cause);
+            }
             Purpose::Bye(handle) if code >= 200 => self.closed_by_bye(now, handle),
             Purpose::Info(handle) | Purpose::Refresh(handle) if matches!(code, 408 | 481) => {
                 // RFC 5057 §5.1: these end the dialog.
@@ -236,7 +245,14 @@ impl UserAgent {
         let open = matches!(phase, Phase::Calling | Phase::Cancelling);
         let dialog = self.clients.get(&id).and_then(|c| dialog_of(c, path, message, found));
         let sdp = session_description(message).ok().and_then(sdp);
-        if code > 100 && open && !found.to_tag.is_empty() {
+        if code == 199 {
+            // RFC 6228: one branch of a fork is over; nobody rings because of it.
+            let reliable = super::prack::rseq(message).is_some();
+            let known = |c: &Call| c.dialog.as_ref().is_some_and(|d| d.id.remote_tag == found.to_tag);
+            if reliable && self.calls.get(&handle).is_some_and(known) {
+                self.early_progress(now, handle, message, &found.to_tag, found.cseq, code, None);
+            }
+        } else if code > 100 && open && !found.to_tag.is_empty() {
             if let Some(dialog) = dialog {
                 self.set_dialog(handle, dialog);
                 self.early_progress(now, handle, message, &found.to_tag, found.cseq, code, sdp);
@@ -352,12 +368,12 @@ impl UserAgent {
         call.dialog = Some(dialog);
     }
 
-    pub(super) fn refused(&mut self, handle: CallHandle, code: u16, reason: &str) {
+    pub(super) fn refused(&mut self, handle: CallHandle, code: u16, reason: &str, cause: Option<String>) {
         let Some(call) = self.calls.get(&handle) else { return };
         match call.phase {
             Phase::Calling => {
                 let reason = if reason.is_empty() { status::reason(code) } else { reason };
-                self.event(Event::Refused { call: handle, status: code, reason: reason.to_owned() });
+                self.event(Event::Refused { call: handle, status: code, reason: reason.to_owned(), cause });
                 self.end(handle, EndCause::Refused);
             }
             Phase::Cancelling => self.end(handle, EndCause::Cancelled),
@@ -413,7 +429,7 @@ impl UserAgent {
         }
         self.forget_client(id);
         match purpose {
-            Purpose::Invite(handle) => self.refused(handle, code, reason),
+            Purpose::Invite(handle) => self.refused(handle, code, reason, None),
             Purpose::Bye(handle) => self.closed_by_bye(now, handle),
             Purpose::Info(handle) | Purpose::Refresh(handle) => self.lost(now, handle),
             Purpose::Register(registration) => {

@@ -78,7 +78,7 @@ impl UserAgent {
         } else if sdp.is_some() {
             early.sdp = sdp.clone();
         }
-        if calling {
+        if calling && code != 199 {
             self.event(Event::Ringing { call: handle, status: code, sdp });
             self.offer_next(now, handle);
         }

@@ -9,6 +9,19 @@ use crate::message::text::text;
 use crate::message::{Flaw, Message, Name};
 
 impl UserAgent {
+    /// The call of ours that the value of a Replaces header names: of a Refer-To that wants two calls of ours joined
+    /// (attended transfer between two peers of ours), or of an INVITE. `None` if there is no such call.
+    pub fn call_named(&self, replaces: &str) -> Option<CallHandle> {
+        let (mut id, _) = read(replaces)?;
+        self.dialogs.get(&id).copied().or_else(|| {
+            // Peers without tags (RFC 2543) are named by a tag of zero.
+            if id.remote_tag == "0" {
+                id.remote_tag.clear();
+            }
+            self.dialogs.get(&id).copied()
+        })
+    }
+
     /// The call to be replaced, if the INVITE names one: 400 for a bad or doubled header, 481 if there is no such call,
     /// 486 if it is answered and only an early one was meant, 603 if it is ending.
     pub(super) fn replaced_call(&self, message: &Message<'_>) -> Result<Option<CallHandle>, Flaw> {
@@ -17,15 +30,9 @@ impl UserAgent {
         if values.next().is_some() {
             return Err(Flaw::bad("Two Replaces"));
         }
-        let (mut id, early_only) = read(&text(value)).ok_or(Flaw::bad("Bad Replaces"))?;
-        let handle = self.dialogs.get(&id).copied().or_else(|| {
-            // Peers without tags (RFC 2543) are named by a tag of zero.
-            if id.remote_tag == "0" {
-                id.remote_tag.clear();
-            }
-            self.dialogs.get(&id).copied()
-        });
-        let handle = handle.ok_or(status(481))?;
+        let value = text(value);
+        let (_, early_only) = read(&value).ok_or(Flaw::bad("Bad Replaces"))?;
+        let handle = self.call_named(&value).ok_or(status(481))?;
         match self.calls.get(&handle).map(|c| c.phase) {
             Some(Phase::Confirmed | Phase::Accepted) if early_only => Err(status(486)),
             Some(Phase::Confirmed | Phase::Accepted | Phase::Calling) => Ok(Some(handle)),

@@ -242,7 +242,11 @@ impl UserAgent {
 
     /// Begins a server transaction; at the limit it answers 503 instead and returns `None`.
     pub(super) fn open_server(&mut self, request: &Request<'_>, call: Option<CallHandle>) -> Option<u64> {
-        if self.transactions() >= self.config.max_transactions {
+        let crowded = |c: &super::Call| c.transactions >= self.config.max_call_transactions;
+        // BYE always finds room: it ends the crowd.
+        let full =
+            request.found.method != Method::Bye && call.and_then(|c| self.calls.get(&c)).is_some_and(crowded);
+        if full || self.transactions() >= self.config.max_transactions {
             self.overloaded(request);
             return None;
         }
@@ -250,6 +254,9 @@ impl UserAgent {
         let invite = found.method == Method::Invite;
         let kind = if invite { Kind::Invite } else { Kind::NonInvite };
         let reply = Reply::new(message, request.path)?;
+        if let Some(call) = call.and_then(|c| self.calls.get_mut(&c)) {
+            call.transactions += 1;
+        }
         let id = self.fresh_id();
         let key = server_key(message, found, found.method);
         let merge = (invite && found.to_tag.is_empty()).then(|| merge_key(found));
@@ -353,6 +360,9 @@ impl UserAgent {
     pub(super) fn forget_server(&mut self, id: u64) {
         self.schedule.set(Owner::Server(id), None);
         if let Some(server) = self.servers.remove(&id) {
+            if let Some(call) = server.call.and_then(|c| self.calls.get_mut(&c)) {
+                call.transactions = call.transactions.saturating_sub(1);
+            }
             self.server_keys.remove(&server.keys.0);
             if let Some(merge) = server.keys.1 {
                 self.merge_keys.remove(&merge);

@@ -62,19 +62,34 @@ pub(super) fn min_se(message: &Message<'_>) -> u32 {
     parse_decimal(number.as_bytes()).unwrap_or(MIN_SE).clamp(MIN_SE, MAX_SE)
 }
 
+/// What an INVITE or UPDATE of the peer asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Wanted {
+    supports: bool,
+    expires: Option<(u32, Option<bool>)>,
+    least: u32,
+}
+
+impl Wanted {
+    pub fn read(message: &Message<'_>) -> Result<Self, Flaw> {
+        let supports =
+            has_option(message, Name::Supported, "timer") || has_option(message, Name::Require, "timer");
+        Ok(Wanted { supports, expires: session_expires(message)?, least: min_se(message) })
+    }
+}
+
 /// Called side (RFC 4028 §9): what we grant to an INVITE or UPDATE; 422 if its interval is too short for us.
 /// `current`: whether we refresh already, in an agreement that this request renews.
 pub(super) fn grant(
-    message: &Message<'_>,
+    wanted: &Wanted,
     policy: &SessionPolicy,
     current: Option<bool>,
 ) -> Result<Option<Granted>, Flaw> {
-    let supports =
-        has_option(message, Name::Supported, "timer") || has_option(message, Name::Require, "timer");
+    let Wanted { supports, expires, least } = *wanted;
     let wish = current.unwrap_or(policy.refresher == Refresher::Ours);
-    let least = min_se(message).max(floor(policy));
+    let least = least.max(floor(policy));
     let longest = policy.expires.clamp(least, MAX_SE);
-    match session_expires(message)? {
+    match expires {
         // Table 2: who knows no timers cannot refresh.
         None if policy.offer => Ok(Some(Granted {
             terms: Terms { interval: longest, ours: wish || !supports },
@@ -176,7 +191,7 @@ mod tests {
         ];
         for (lines, refresher, header, require) in table {
             let policy = SessionPolicy { refresher, ..POLICY };
-            let granted = read(lines, |m| grant(m, &policy, None)).unwrap().unwrap();
+            let granted = read(lines, |m| grant(&Wanted::read(m).unwrap(), &policy, None)).unwrap().unwrap();
             assert_eq!(
                 (granted.header().as_str(), granted.require),
                 (header, require),
@@ -203,7 +218,7 @@ mod tests {
             ("k: timer\r\nx: -1\r\n", &policy, Err(400)),
         ];
         for (lines, policy, want) in table {
-            let got = read(lines, |m| grant(m, policy, None));
+            let got = read(lines, |m| grant(&Wanted::read(m)?, policy, None));
             assert_eq!(got.map(|g| g.map(|g| g.terms.interval)).map_err(|f| f.status), *want, "{lines}");
         }
     }
@@ -211,7 +226,9 @@ mod tests {
     #[test]
     fn a_renewal_keeps_the_roles() {
         for ours in [true, false] {
-            let got = read("k: timer\r\nx: 600\r\n", |m| grant(m, &POLICY, Some(ours))).unwrap().unwrap();
+            let got = read("k: timer\r\nx: 600\r\n", |m| grant(&Wanted::read(m)?, &POLICY, Some(ours)))
+                .unwrap()
+                .unwrap();
             assert_eq!(got.terms.ours, ours);
         }
     }

@@ -168,3 +168,21 @@ fn traces_show_no_bodies_and_no_control_characters() {
     );
     assert!(!text.contains("Signal") && !text.contains("\\u{1b}"));
 }
+
+#[test]
+fn one_caller_cannot_use_up_the_transactions_of_all() {
+    let mut bench = Bench::new();
+    let (_, tag) = bench.confirmed();
+    for n in 0..2_000u32 {
+        bench.receive(&request("INFO", &format!("z9hG4bKi{n}"), 2 + n, &tag, "", ""));
+    }
+    let said = bench.said();
+    let count = |verb: &str| said.iter().filter(|v| *v == verb).count();
+    assert_eq!((count("200"), count("503")), (256, 1744));
+    bench.receive(&stranger(1));
+    assert_eq!(bench.said(), ["100"], "others are served");
+    bench.receive(&request("BYE", "z9hG4bKbye", 3_000, &tag, "", ""));
+    assert_eq!(bench.said(), ["200"], "and it may go");
+    bench.pass(Duration::from_secs(40));
+    assert_eq!(bench.ua.transactions(), 1);
+}

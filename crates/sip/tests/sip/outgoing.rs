@@ -89,7 +89,10 @@ fn refusals_are_acknowledged_in_the_transaction() {
         let reason = "X".to_owned();
         assert_eq!(
             bench.happened(),
-            [Event::Refused { call, status, reason }, Event::Ended { call, cause: EndCause::Refused }]
+            [
+                Event::Refused { call, status, reason, cause: None },
+                Event::Ended { call, cause: EndCause::Refused }
+            ]
         );
     }
 }
@@ -102,7 +105,10 @@ fn silence_is_408_and_an_unreachable_peer_503() {
     let reason = "Request Timeout".to_owned();
     assert_eq!(
         bench.happened(),
-        [Event::Refused { call, status: 408, reason }, Event::Ended { call, cause: EndCause::Refused }]
+        [
+            Event::Refused { call, status: 408, reason, cause: None },
+            Event::Ended { call, cause: EndCause::Refused }
+        ]
     );
 
     let (mut bench, ..) = placed();
@@ -219,4 +225,33 @@ fn bad_targets_are_refused_at_once() {
         assert!(matches!(bench.happened()[0], Event::Refused { status: s, .. } if s == status));
         assert_eq!(bench.ua.calls(), 0);
     }
+}
+
+#[test]
+fn reasons_go_with_cancel_and_come_with_refusals() {
+    let (mut bench, call, invite) = placed();
+    bench.receive(&response(invite.as_bytes(), 180, "t1", "", ""));
+    bench.command(Command::HangUp { call, reason: Some("Call completed elsewhere".into()) });
+    assert_eq!(field(&bench.last(), Name::Reason), "SIP;cause=200;text=\"Call completed elsewhere\"");
+
+    let (mut bench, call, invite) = placed();
+    bench.receive(&response(invite.as_bytes(), 503, "t1", "Reason: Q.850;cause=34\r\n", ""));
+    let (reason, cause) = ("X".to_owned(), Some("Q.850;cause=34".to_owned()));
+    assert_eq!(
+        bench.happened(),
+        [
+            Event::Refused { call, status: 503, reason, cause },
+            Event::Ended { call, cause: EndCause::Refused }
+        ]
+    );
+}
+
+#[test]
+fn a_branch_that_is_over_does_not_ring() {
+    let (mut bench, call, invite) = placed();
+    bench.receive(&response(invite.as_bytes(), 180, "t1", CONTACT, ""));
+    bench.receive(&response(invite.as_bytes(), 199, "t1", "Require: 100rel\r\nRSeq: 5\r\n", ""));
+    assert_eq!(bench.said(), ["PRACK"]);
+    bench.receive(&response(invite.as_bytes(), 199, "t2", "", ""));
+    assert_eq!(bench.happened(), [Event::Ringing { call, status: 180, sdp: None }]);
 }

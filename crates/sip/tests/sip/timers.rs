@@ -249,3 +249,22 @@ fn a_greedy_answer_does_not_make_us_send_without_end() {
     bench.pass(Duration::from_secs(44));
     assert!(bench.said().is_empty(), "never oftener than the RFC's least interval allows");
 }
+
+#[test]
+fn a_call_may_have_terms_of_its_own() {
+    let mut bench =
+        Bench::with(config(policy(Refresher::Theirs, false)), udp("192.0.2.1:5060", "192.0.2.9:5060"));
+    bench.receive(&request(
+        "INVITE",
+        "z9hG4bKa",
+        1,
+        "",
+        "Contact: <sip:c@192.0.2.9>\r\nk: timer\r\nx: 600\r\n",
+        "",
+    ));
+    let Some(Event::Incoming { call, .. }) = bench.happened().pop() else { panic!() };
+    let session = SessionPolicy { expires: 500, min_se: 90, refresher: Refresher::Ours, offer: false };
+    bench.command(Command::Tune { call, policy: CallPolicy { session, ..CallPolicy::default() } });
+    bench.command(Command::Accept { call, sdp: SDP.into() });
+    assert_eq!(field(&bench.last(), Name::SessionExpires), "500;refresher=uas");
+}

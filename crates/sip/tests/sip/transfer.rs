@@ -337,6 +337,9 @@ fn an_attended_transfer_names_the_other_call() {
         format!("<sip:desk@203.0.113.7:5080;x=y?Replaces={id}%3Bto-tag%3Ddesk%3Bfrom-tag%3D{ours}>")
     );
     assert!(refer.starts_with("REFER sip:caller@192.0.2.9:5060 "));
+    // What a transferor would say of this call, seen from its side.
+    assert_eq!(bench.ua.call_named(&format!("{id};to-tag={ours};from-tag=desk")), Some(other));
+    assert_eq!(bench.ua.call_named(&format!("{id};to-tag=desk;from-tag={ours}")), None);
 }
 
 #[test]
