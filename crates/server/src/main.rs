@@ -18,6 +18,7 @@ mod dtmf;
 mod entropy;
 mod exit;
 mod harden;
+mod instance;
 mod ladder;
 mod logging;
 mod news;

@@ -57,7 +57,10 @@ impl Node {
                 "finished what a crash had left"
             );
         }
-        let engine = wire::engine(config, trace).map_err(Failure::Input)?;
+        let mut engine = wire::engine(config, trace).map_err(Failure::Input)?;
+        if config.trunks.iter().any(|trunk| trunk.register) {
+            engine.sip.instance = crate::instance::instance(&config.data());
+        }
         let net = wire::net(config, &engine);
         let ports = config.rtp.ports.first..=config.rtp.ports.last;
         let (program, library) = (content.program.clone(), content.library.clone());
