@@ -111,7 +111,7 @@ impl ControlTask {
         let anchor = Anchor::now();
         let at = anchor.system_time(anchor.instant);
         let captured = Captured { at, received, path: *path, bytes };
-        self.outbox.push_if_room(NetEvent::Captured(Box::new(captured)));
+        self.outbox.push_if_idle(NetEvent::Captured(Box::new(captured)));
     }
 }
 

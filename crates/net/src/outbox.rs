@@ -35,6 +35,13 @@ impl Outbox {
         }
     }
 
+    /// Sends if the server keeps up, else drops: for what is large and comes often.
+    pub(crate) fn push_if_idle(&mut self, event: NetEvent) {
+        if self.backlog.is_empty() && self.to.max_capacity() - self.to.capacity() < ROOM / 2 {
+            self.push(event);
+        }
+    }
+
     /// Whether something is kept.
     pub(crate) fn waits(&self) -> bool {
         !self.backlog.is_empty()

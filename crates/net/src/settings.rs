@@ -85,7 +85,7 @@ pub struct TlsPeer {
 pub struct GuardConfig {
     /// Networks that are never limited nor banned: trunks, and by default loopback.
     pub trusted: Vec<IpNet>,
-    /// Messages (datagrams, or reads of a stream) of one source.
+    /// Messages (datagrams, or reads of a stream) of one source; of a verified one ten times as many.
     pub messages: Rate,
     /// Messages of all unknown sources together.
     pub all_messages: Rate,
@@ -95,7 +95,7 @@ pub struct GuardConfig {
     pub all_invites: Rate,
     /// Calls of unknown sources that are not yet confirmed by an ACK, all together.
     pub half_open: usize,
-    /// Of one source.
+    /// Of one source; of a verified one four times as many.
     pub half_open_per_source: usize,
     /// New connections of one source.
     pub connections: Rate,
@@ -139,6 +139,11 @@ impl Rate {
     /// `burst` at once, `per_minute` in the long run.
     pub const fn per_minute(burst: u32, per_minute: u32) -> Self {
         Rate { burst, per_1000_s: per_minute.saturating_mul(1000) / 60 }
+    }
+
+    /// So many times as much.
+    pub const fn times(self, factor: u32) -> Self {
+        Rate { burst: self.burst.saturating_mul(factor), per_1000_s: self.per_1000_s.saturating_mul(factor) }
     }
 
     /// No limit.

@@ -69,12 +69,12 @@ impl<'a> Glance<'a> {
     }
 
     /// The tag of To; empty if there is none.
-    pub(crate) fn to_tag(&self) -> &'a [u8] {
+    pub(crate) fn tag_of_to(&self) -> &'a [u8] {
         tag(self.to)
     }
 
     /// The tag of From; empty if there is none.
-    pub(crate) fn from_tag(&self) -> &'a [u8] {
+    pub(crate) fn tag_of_from(&self) -> &'a [u8] {
         tag(self.from)
     }
 
@@ -167,13 +167,13 @@ mod tests {
             To: sip:5001@x;tag=y-2\r\ni: abc@h\r\nCSeq: 4 INVITE\r\nUser-Agent: Phone 1\r\nauthorization: Digest x\r\n\r\nFrom: body";
         let glance = Glance::of(bytes).expect("SIP");
         assert_eq!((glance.method, glance.status), (&b"INVITE"[..], 0));
-        assert_eq!((glance.from_tag(), glance.to_tag()), (&b"x1"[..], &b"y-2"[..]));
+        assert_eq!((glance.tag_of_from(), glance.tag_of_to()), (&b"x1"[..], &b"y-2"[..]));
         assert_eq!((glance.call_id, glance.user_agent), (&b"abc@h"[..], &b"Phone 1"[..]));
         assert!(glance.is_authorized && !glance.is_stale && !glance.answers(b"INVITE"));
         let bytes = b"SIP/2.0 401 Unauthorized\nCSeq: 7 REGISTER\nWWW-Authenticate: Digest realm=\"x\", Stale=TRUE\n\n";
         let glance = Glance::of(bytes).expect("SIP");
         assert!(glance.status == 401 && glance.is_stale && glance.answers(b"REGISTER"));
-        assert!(glance.to_tag().is_empty());
+        assert!(glance.tag_of_to().is_empty());
     }
 
     #[test]

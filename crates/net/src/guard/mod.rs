@@ -31,6 +31,8 @@ use std::time::{Duration, Instant};
 
 /// How much of a message the guard looks at.
 const LOOK: usize = 16_384;
+/// Who is verified may send so many times as much: a PBX that nobody named has more to say than a phone.
+const KNOWN: u32 = 10;
 /// News of bans kept until somebody asks.
 const NEWS: usize = 256;
 
@@ -129,7 +131,11 @@ impl Guard {
         if !glance::is_sip(look) {
             return self.no_sip(now, key, look);
         }
-        if !self.sources.entry(key, Source::default).messages.take(now, self.config.messages, 1) {
+        let mut rate = self.config.messages;
+        if self.ledger.is_verified(now, key) {
+            rate = rate.times(KNOWN);
+        }
+        if !self.sources.entry(key, Source::default).messages.take(now, rate, 1) {
             self.over_rate(now, key);
             return Verdict::Dropped;
         }
@@ -145,10 +151,9 @@ impl Guard {
             }
             self.ledger.received(key, bytes.len());
         }
-        if !self.may_begin(now, key, &glance, is_known) {
+        if !self.may_begin(now, key, &glance, is_known) || !self.note_login(now, key, &glance) {
             return Verdict::Dropped;
         }
-        self.note_login(key, &glance);
         if is_known { Verdict::Known } else { Verdict::Stranger }
     }
 
@@ -190,14 +195,20 @@ impl Guard {
                 return Reading::Close;
             }
             let source = self.sources.entry(key, Source::default);
-            let is_invite = glance.method.ends_with(b"INVITE") && glance.to_tag().is_empty();
+            let is_invite = glance.method.ends_with(b"INVITE") && glance.tag_of_to().is_empty();
             let is_within = source.messages.take(now, self.config.messages, 1)
                 && (!is_invite || source.invites.take(now, self.config.invites, 1));
             if !is_within {
                 self.counters.over_rate += 1;
                 pause = (pause + Duration::from_millis(100)).min(Duration::from_secs(2));
             }
-            self.note_login(key, &glance);
+            if is_invite && !self.has_room(now, key, &glance, is_known) {
+                // A message of a stream cannot be dropped alone.
+                return Reading::Close;
+            }
+            if !self.note_login(now, key, &glance) {
+                return Reading::Close;
+            }
         }
         // Parts of a message count too: octet by octet is a way to keep us busy.
         if is_first && !self.sources.entry(key, Source::default).messages.take(now, self.config.messages, 1) {
@@ -313,7 +324,7 @@ impl Guard {
 
     /// Whether the source is verified, perhaps by this message.
     fn recognise(&mut self, now: Micros, key: Key, glance: &Glance<'_>) -> bool {
-        let tag = if glance.status == 0 { glance.to_tag() } else { glance.from_tag() };
+        let tag = if glance.status == 0 { glance.tag_of_to() } else { glance.tag_of_from() };
         let shows = self.ledger.shown(now, key, tag);
         if shows && glance.method == b"ACK" {
             let call = self.call(key, glance);
@@ -335,35 +346,47 @@ impl Guard {
 
     /// Whether a new call may begin; other messages always may.
     fn may_begin(&mut self, now: Micros, key: Key, glance: &Glance<'_>, is_known: bool) -> bool {
-        if glance.method != b"INVITE" || !glance.to_tag().is_empty() {
+        if glance.method != b"INVITE" || !glance.tag_of_to().is_empty() {
             return true;
         }
         let call = self.call(key, glance);
         if self.half_open.knows(call) {
             return true;
         }
-        let source = self.sources.entry(key, Source::default);
-        if !source.invites.take(now, self.config.invites, 1) {
+        if !self.sources.entry(key, Source::default).invites.take(now, self.config.invites, 1) {
             self.over_rate(now, key);
             return false;
         }
-        if is_known {
-            return true;
-        }
-        let GuardConfig { half_open, half_open_per_source, .. } = self.config;
-        let has_room = self.all_invites.take(now, self.config.all_invites, 1)
-            && self.half_open.begin(now, call, key, half_open, half_open_per_source);
-        if !has_room {
+        if !is_known && !self.all_invites.take(now, self.config.all_invites, 1) {
             self.counters.over_all += 1;
+            return false;
         }
+        self.has_room(now, key, glance, is_known)
+    }
+
+    /// Whether a call that nobody has confirmed yet may be added to the others.
+    fn has_room(&mut self, now: Micros, key: Key, glance: &Glance<'_>, is_known: bool) -> bool {
+        let GuardConfig { half_open, half_open_per_source, .. } = self.config;
+        let (most, of_one) = match is_known {
+            // Strangers must leave room for these.
+            true => (usize::MAX, half_open_per_source.saturating_mul(4)),
+            false => (half_open, half_open_per_source),
+        };
+        let call = self.call(key, glance);
+        let has_room = self.half_open.begin(now, call, key, most, of_one);
+        self.counters.over_all += u64::from(!has_room);
         has_room
     }
 
-    fn note_login(&mut self, key: Key, glance: &Glance<'_>) {
-        if glance.is_authorized {
-            let request = self.hasher.hash_one((glance.call_id, glance.cseq));
-            self.sources.entry(key, Source::default).logins.push(request);
+    /// Notes a request with credentials; false if the source has tried too many wrong ones.
+    fn note_login(&mut self, now: Micros, key: Key, glance: &Glance<'_>) -> bool {
+        if !glance.is_authorized {
+            return true;
         }
+        let request = self.hasher.hash_one((glance.call_id, glance.cseq));
+        let source = self.sources.entry(key, Source::default);
+        source.logins.push(request);
+        source.locked <= now
     }
 
     fn call(&self, key: Key, glance: &Glance<'_>) -> u64 {

@@ -4,15 +4,16 @@ use super::glance::Glance;
 use super::key::Key;
 use super::source::Source;
 use super::{Guard, LOOK};
-use crate::Rate;
 use std::hash::BuildHasher;
 use std::net::IpAddr;
 use std::time::Instant;
 
 /// How long a source is a known one after somebody registered there: registrations last an hour at most.
 const REGISTERED: Micros = 3_700_000_000;
-/// Where somebody is logged in, others may mistake their passwords so many times more often before all are banned.
+/// Where somebody is logged in, others may mistake their passwords so many times more often.
 const PATIENCE: u32 = 10;
+/// And then no credentials are taken from there for so long.
+const LOCKED: Micros = 60_000_000;
 
 impl Guard {
     /// Whether this message of ours may go out. Learns from it: answers tell failed logins and wrong numbers.
@@ -29,15 +30,17 @@ impl Guard {
             // Banned by this answer: it need not know which of its guesses it was.
             return false;
         }
+        let tag = if glance.status == 0 { glance.tag_of_from() } else { glance.tag_of_to() };
         if !is_datagram || !self.config.no_amplification {
+            // Its ACK will show the tag all the same.
+            self.ledger.note(key, tag);
             return true;
         }
-        let begins = glance.status == 0 && glance.to_tag().is_empty();
+        let begins = glance.status == 0 && glance.tag_of_to().is_empty();
         if begins {
-            self.ledger.begins(now, key, glance.from_tag());
+            self.ledger.begins(now, key, glance.tag_of_from());
             return true;
         }
-        let tag = if glance.status == 0 { glance.from_tag() } else { glance.to_tag() };
         if self.ledger.is_verified(now, key) {
             self.ledger.note(key, tag);
             return true;
@@ -69,14 +72,14 @@ impl Guard {
                 if !source.logins.take(request) || glance.is_stale {
                     return false;
                 }
-                let mut rate = self.config.failed_logins;
-                if source.registered > now && rate != Rate::NONE {
-                    rate = Rate {
-                        burst: rate.burst.saturating_mul(PATIENCE),
-                        per_1000_s: rate.per_1000_s.saturating_mul(PATIENCE),
-                    };
-                }
+                let is_registered = source.registered > now;
+                let rate = self.config.failed_logins.times(if is_registered { PATIENCE } else { 1 });
                 let is_over = !source.failed_logins.take(now, rate, 1);
+                if is_registered && is_over {
+                    // Somebody there is one of ours, or his address was forged to have him banned.
+                    source.locked = now + LOCKED;
+                    return true;
+                }
                 self.offended(now, key, is_over, "tries out passwords")
             }
             404 | 410 | 484 | 485 | 604 => {

@@ -13,6 +13,8 @@ pub(crate) struct Source {
     pub(crate) over: u32,
     /// Until when somebody there is logged in.
     pub(crate) registered: Micros,
+    /// Until when no credentials are taken from there.
+    pub(crate) locked: Micros,
     pub(crate) logins: Recent,
 }
 

@@ -200,6 +200,50 @@ fn challenges_and_stale_nonces_are_no_offence_nor_is_an_office_with_one_wrong_ph
 }
 
 #[test]
+fn a_forger_of_passwords_gets_nobody_banned_who_is_logged_in_and_learns_nothing() {
+    let mut bench = Bench::new(|_| {});
+    let login = |call: &str| request("REGISTER", call, "", "Authorization: Digest x\r\n");
+    bench.datagram(PEER, login("good"));
+    bench.answer(PEER, response(200, "REGISTER", "good", ""));
+    let mut answers = 0;
+    for index in 0..1000 {
+        let call = index.to_string();
+        if bench.datagram(PEER, login(&call)) != Verdict::Dropped {
+            answers += usize::from(bench.answer(PEER, response(401, "REGISTER", &call, "")));
+        }
+    }
+    assert_eq!((answers, bench.news().len()), (100, 0));
+    // His calls go on, and later his logins.
+    assert_eq!(bench.datagram(PEER, request("INVITE", "call", "", "")), Verdict::Known);
+    assert_eq!(bench.datagram(PEER, login("good")), Verdict::Dropped);
+    bench.wait(60_001);
+    assert_eq!(bench.datagram(PEER, login("good")), Verdict::Known);
+}
+
+#[test]
+fn connections_hold_no_more_unconfirmed_calls_than_datagrams() {
+    let mut bench = Bench::new(|config| config.half_open_per_source = 3);
+    for index in 0..4 {
+        let text = request("INVITE", &index.to_string(), "", "");
+        let want = if index < 3 { Reading::On } else { Reading::Close };
+        assert_eq!(bench.guard.stream(bench.now, PEER.into(), text.as_bytes()), want);
+    }
+    // One is confirmed; who confirms may have more.
+    let answer = response(200, "INVITE", "0", "");
+    assert!(bench.guard.may_send(bench.now, PEER.into(), false, answer.as_bytes()));
+    let ack = request("ACK", "0", "ours-0", "");
+    assert_eq!(bench.guard.stream(bench.now, PEER.into(), ack.as_bytes()), Reading::On);
+    for index in 10..20 {
+        let text = request("INVITE", &index.to_string(), "", "");
+        assert_eq!(bench.guard.stream(bench.now, PEER.into(), text.as_bytes()), Reading::On);
+    }
+    assert_eq!(
+        bench.guard.stream(bench.now, PEER.into(), request("INVITE", "20", "", "").as_bytes()),
+        Reading::Close
+    );
+}
+
+#[test]
 fn a_forged_invite_costs_its_victim_no_more_than_the_forger() {
     let mut bench = Bench::new(|_| {});
     let invite = request("INVITE", "1", "", "");
