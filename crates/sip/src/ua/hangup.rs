@@ -123,6 +123,11 @@ impl UserAgent {
     pub(super) fn end_at(&mut self, now: Option<Instant>, handle: CallHandle, cause: EndCause) {
         let Some(mut call) = self.calls.remove(&handle) else { return };
         self.referrals_end(now, handle, &mut call);
+        // An INVITE of ours that only has been promised an answer would wait for it without end.
+        let open = [call.offering.client(), call.placed.as_ref().map(|p| p.client)];
+        if let Some(now) = now {
+            open.into_iter().flatten().for_each(|id| self.cancel_client(now, id, None));
+        }
         if let Some(dialog) = call.dialog {
             self.dialogs.remove(&dialog.id);
         }

@@ -224,26 +224,6 @@ impl UserAgent {
         call.dialog.as_ref().map(|dialog| dialog.id.call_id.as_str()).or_else(placed)
     }
 
-    /// The call that a Replaces value names (RFC 3891 §3), as a REFER brings it; the tags are as we would receive them.
-    pub fn find_replaced(&self, replaces: &str) -> Option<CallHandle> {
-        let mut parts = replaces.split(';').map(str::trim);
-        let call_id = parts.next()?.to_owned();
-        let (mut local_tag, mut remote_tag) = (None, None);
-        for part in parts {
-            match part.split_once('=') {
-                Some((name, value)) if name.eq_ignore_ascii_case("to-tag") => {
-                    local_tag = Some(value.to_owned())
-                }
-                Some((name, value)) if name.eq_ignore_ascii_case("from-tag") => {
-                    remote_tag = Some(value.to_owned());
-                }
-                _ => {}
-            }
-        }
-        let id = DialogId { call_id, local_tag: local_tag?, remote_tag: remote_tag? };
-        self.dialogs.get(&id).copied()
-    }
-
     /// Number of transactions alive, of both sides.
     pub fn transactions(&self) -> usize {
         self.servers.len() + self.clients.len()

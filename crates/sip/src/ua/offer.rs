@@ -49,6 +49,18 @@ impl Offering {
         wait.into_iter().chain(self.active.as_ref().and_then(|a| a.cancel_at)).min()
     }
 
+    /// The early dialog is gone: what was under way in it is wanted again in the next.
+    pub fn restart(&mut self) {
+        if let Some(active) = self.active.take().filter(|a| !a.refresh) {
+            self.wanted.get_or_insert(active.sdp);
+        }
+    }
+
+    /// The transaction of the offer under way.
+    pub fn client(&self) -> Option<u64> {
+        self.active.as_ref().map(|a| a.client)
+    }
+
     /// An INVITE or UPDATE of ours waits for its answer.
     pub fn is_active(&self) -> bool {
         self.active.is_some()
@@ -170,6 +182,9 @@ impl UserAgent {
             return self.offer_taken(now, handle, id, message, found, known);
         }
         if !known {
+            if code < 200 {
+                self.cancel_client(now, id, None);
+            }
             return;
         }
         if code < 200 {

@@ -113,7 +113,9 @@ impl UserAgent {
 
     /// CANCEL of an INVITE of ours that has a provisional response and no final one.
     pub(super) fn cancel_client(&mut self, now: Instant, id: u64, reason: Option<&str>) {
-        let Some(client) = self.clients.get_mut(&id).filter(|c| c.machine.is_proceeding()) else { return };
+        // Only a cancelled one has a deadline while it is proceeding: once is enough.
+        let fresh = |c: &&mut Client| c.machine.is_proceeding() && c.machine.deadline().is_none();
+        let Some(client) = self.clients.get_mut(&id).filter(fresh) else { return };
         client.machine.cancelled(now);
         self.schedule.set(Owner::Client(id), client.machine.deadline());
         let (request, path) = (client.request.clone(), client.path);
@@ -241,7 +243,9 @@ impl UserAgent {
         found: &Essentials,
         code: u16,
     ) {
-        let Some(phase) = self.calls.get(&handle).map(|c| c.phase) else { return };
+        let Some(phase) = self.calls.get(&handle).map(|c| c.phase) else {
+            return self.cancel_client(now, id, None);
+        };
         let open = matches!(phase, Phase::Calling | Phase::Cancelling);
         let dialog = self.clients.get(&id).and_then(|c| dialog_of(c, path, message, found));
         let sdp = session_description(message).ok().and_then(sdp);

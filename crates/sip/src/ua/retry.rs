@@ -328,8 +328,14 @@ impl UserAgent {
         }
         call.early.clear();
         call.owed = None;
+        call.offering.restart();
+        let reoffered = call.reoffered.take();
         call.described = false;
         call.exchange = if call.local_sdp.is_empty() { Exchange::Idle } else { Exchange::Ours };
+        // Its early dialog is gone: nobody can answer that offer any more.
+        if let Some(id) = reoffered {
+            self.forget_server(id);
+        }
         self.arm_failover(now, handle);
     }
 

@@ -18,3 +18,4 @@ mod support;
 mod timers;
 mod torture;
 mod transfer;
+mod walk;
