@@ -83,7 +83,7 @@ pub struct TlsPeer {
 /// holds `burst` and gains `per_second`. Sources are addresses; of IPv6 the first 64 bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuardConfig {
-    /// Networks that are never limited nor banned: trunks, and by default loopback.
+    /// Networks that are never limited nor banned: trunks, and by default `127.0.0.1` and `::1`.
     pub trusted: Vec<IpNet>,
     /// Messages (datagrams, or reads of a stream) of one source; of a verified one ten times as many.
     pub messages: Rate,
@@ -176,7 +176,7 @@ impl Default for GuardConfig {
 }
 
 fn loopback_v4() -> IpNet {
-    IpNet::V4(ipnet::Ipv4Net::new_assert(std::net::Ipv4Addr::new(127, 0, 0, 0), 8))
+    IpNet::V4(ipnet::Ipv4Net::new_assert(std::net::Ipv4Addr::LOCALHOST, 32))
 }
 
 fn loopback_v6() -> IpNet {

@@ -99,7 +99,13 @@ impl Control {
                 }
             } else if let Some(record) = self.refused_below(now, &call_id, lines) {
                 self.told.remember(&call_id);
-                self.tell(now, record);
+                // Better terms, as a challenge: callers come back with them.
+                let terms = matches!(record.diagnosis, Some(Diagnosis::SessionTooShort));
+                if terms && self.told.challenged.len() < MOST_CHALLENGED {
+                    self.told.challenged.insert(call_id, (now + COMES_BACK, record));
+                } else {
+                    self.tell(now, record);
+                }
             }
         }
         let over: Vec<String> = self

@@ -87,7 +87,7 @@ impl Control {
         replaces: &str,
     ) {
         let reject = |status| Command::RejectRefer { call: referrer, status };
-        let consulted = self.core.sip.find_replaced(replaces).filter(|found| *found != referrer);
+        let consulted = self.core.sip.call_named(replaces).filter(|found| *found != referrer);
         // Only calls of the same device or trunk: nobody may take over what is not his.
         let Some(consulted) = consulted.filter(|found| self.class_of(*found) == *class) else {
             return self.core.sip(now, reject(603));

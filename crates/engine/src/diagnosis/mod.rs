@@ -46,6 +46,8 @@ pub enum Diagnosis {
     },
     /// 420: an extension is required that we do not have.
     UnsupportedExtension,
+    /// 422: the session timer was too short, and the caller did not come back with a longer one (RFC 4028).
+    SessionTooShort,
     /// 400, 413, 415, 416, 505 …: the user agent found the INVITE itself at fault.
     BadRequest {
         /// The status.
@@ -264,6 +266,7 @@ impl Diagnosis {
             Diagnosis::NoCommonCodec { .. } => "no_common_codec",
             Diagnosis::OnlyEncrypted => "only_encrypted",
             Diagnosis::BadDescription { .. } => "bad_description",
+            Diagnosis::SessionTooShort => "session_too_short",
             Diagnosis::BadRequest { .. } => "bad_request",
             Diagnosis::UnsupportedExtension => "unsupported_extension",
             Diagnosis::Full { .. } => "full",
@@ -326,6 +329,7 @@ impl Diagnosis {
             | D::NoCommonCodec { .. }
             | D::BadDescription { .. }
             | D::UnsupportedExtension
+            | D::SessionTooShort
             | D::BadRequest { .. }
             | D::NoCredentials { .. }
             | D::WrongCredentials { .. }
@@ -381,6 +385,7 @@ impl Diagnosis {
             403 => Diagnosis::WrongCredentials { source, account: number.to_owned() },
             404 => Diagnosis::UnknownNumber { number: number.to_owned() },
             420 => Diagnosis::UnsupportedExtension,
+            422 => Diagnosis::SessionTooShort,
             482 | 483 => Diagnosis::Loop { number: number.to_owned() },
             _ => Diagnosis::BadRequest { status, reason: reason.to_owned() },
         })

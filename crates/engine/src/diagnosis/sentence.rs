@@ -42,6 +42,10 @@ impl fmt::Display for Diagnosis {
                 "The PBX requires a SIP extension that Passline does not have (see Require in its INVITE): set it from \
                  required to supported there.",
             ),
+            D::SessionTooShort => f.write_str(
+                "The PBX or telephone asked for a session timer shorter than Passline allows and did not come back with a \
+                 longer one: raise Session-Expires there to the Min-SE of the 422 in the ladder.",
+            ),
             D::BadRequest { status, reason } => write!(
                 f,
                 "The INVITE of the PBX or telephone was at fault ({status} {reason}): correct or update that device, or \
@@ -258,6 +262,7 @@ mod tests {
             D::OnlyEncrypted,
             D::BadDescription { detail: "no media line".into() },
             D::UnsupportedExtension,
+            D::SessionTooShort,
             D::BadRequest { status: 400, reason: "Bad Request".into() },
             D::Full { limit: 9 },
             D::TrunkFull { trunk: "a".into(), limit: 9 },

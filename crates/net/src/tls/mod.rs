@@ -118,9 +118,11 @@ fn acceptor(config: &TlsConfig, own: &Identity) -> Result<TlsAcceptor, String> {
             builder.with_client_cert_verifier(verifier)
         }
     };
-    let server = builder
+    let mut server = builder
         .with_single_cert(own.chain.clone(), own.key.clone_key())
         .map_err(|error| format!("our certificate cannot be used: {error}"))?;
+    // Connections stay; and there are programs that take a ticket for a broken answer (sipsak 0.9.8).
+    server.send_tls13_tickets = 0;
     Ok(TlsAcceptor::from(Arc::new(server)))
 }
 
