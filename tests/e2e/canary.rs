@@ -129,6 +129,10 @@ fn kept(server: &Server) -> Vec<Place> {
     let mut places = vec![Place { name: "log".into(), octets: server.log().into_bytes() }];
     for entry in fs::read_dir(server.file("data")).expect("the data folder") {
         let path = entry.expect("an entry").path();
+        // The admin socket keeps nothing.
+        if !path.is_file() {
+            continue;
+        }
         places.push(Place {
             name: format!("data {}", path.display()),
             octets: fs::read(&path).expect("a file"),

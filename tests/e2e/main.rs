@@ -1,6 +1,8 @@
 //! End-to-end tests: the release build, real peers, real packets on loopback.
 mod admin;
+mod admin_live;
 mod agree;
+mod attacks;
 mod audit;
 mod canary;
 mod cli;
@@ -15,9 +17,11 @@ mod load;
 mod peers;
 mod phones;
 mod recording;
+mod registered;
 mod reset;
 mod scenarios;
 mod signalling;
+mod trunk_test;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -100,8 +100,10 @@ fn sipsak_asks_and_calls_over_udp_and_tcp_with_both_codecs() {
 
 fn sipsak_calls(server: &Server, sipsak: &Sipsak<'_>, codec: Codec) {
     let asked = sipsak.options("5001").good();
-    assert!(asked.contains("SIP/2.0 200 OK") && asked.contains("\nAllow: INVITE"), "{asked}");
-    let (info, me, to) = (codec.info(), sipsak.port(), format!("sip:5001@{}", server.sip));
+    // Over UDP an answer is no longer than its question, which may be forged.
+    let told = sipsak.carrier == Carrier::Udp || asked.contains("\nAllow: INVITE");
+    assert!(asked.contains("SIP/2.0 200 OK") && told, "{asked}");
+    let (info, me, to) = (codec.info(), sipsak.port(), format!("sip:5001@{}", sipsak.server));
     let request = |method: &str, cseq: usize, tag: &str, kind: &str, body: &str| {
         let kind = if kind.is_empty() { String::new() } else { format!("Content-Type: {kind}\r\n") };
         format!(
@@ -128,4 +130,46 @@ fn sipsak_calls(server: &Server, sipsak: &Sipsak<'_>, codec: Codec) {
     }
     sipsak.send("5001", "bye.txt", &request("BYE", 99, &tag, "", "")).good();
     record_says(server, codec, "info");
+}
+
+/// Both codecs over TLS, with the server's own certificate as the only one that is trusted.
+fn calls_over_tls(start: impl Fn(&Terms<'_>) -> Box<dyn Phone> + Sync) {
+    std::thread::scope(|scope| {
+        for codec in [Codec::Pcmu, Codec::Pcma] {
+            let start = &start;
+            scope.spawn(move || {
+                let server = Server::start(Setup::default());
+                let certificate = server.certificate();
+                let (folder, carrier, trusted) = (server.folder(), Carrier::Tls, Some(certificate.as_path()));
+                let mut phone =
+                    start(&Terms { folder, name: "caller", codec, carrier, account: None, trusted });
+                // linphone knows no addresses in certificates.
+                phone.dial(&format!("sip:5001@localhost:{};transport=tls", server.tls.port()));
+                phone.talks();
+                sleep(Duration::from_millis(500));
+                phone.press(KEYS);
+                sleep(Duration::from_millis(500));
+                phone.hang_up();
+                record_says(&server, codec, "rfc4733");
+            });
+        }
+    });
+}
+
+#[test]
+fn baresip_over_tls_with_both_codecs() {
+    calls_over_tls(|terms| Box::new(Baresip::with(terms)));
+}
+
+#[test]
+fn linphone_over_tls_with_both_codecs() {
+    calls_over_tls(|terms| Box::new(Linphone::start(terms)));
+}
+
+#[test]
+fn sipsak_over_tls_with_both_codecs() {
+    for codec in [Codec::Pcmu, Codec::Pcma] {
+        let server = Server::start(Setup::default());
+        sipsak_calls(&server, &Sipsak::new(server.folder(), server.tls, Carrier::Tls), codec);
+    }
 }

@@ -1,10 +1,14 @@
 //! SIPp speaks the parts of SIP that softphones use once in a while; each scenario fails by itself when anything else happens.
 use passline_tests::{
+    ports,
+    process::Process,
     relay::Relay,
     server::{Server, Setup},
     sipp::Scenario,
+    wait_for,
 };
 use serde_json::Value;
+use std::{net::UdpSocket, time::Duration};
 
 /// Runs a scenario against a server of its own; the messages, and the record of the only call.
 fn runs(file: &str) -> (String, Value) {
@@ -38,6 +42,11 @@ fn a_delayed_offer_is_answered_in_the_ack() {
 #[test]
 fn hold_and_resume_keep_the_keys() {
     runs_with_keys("hold.xml", "1234");
+}
+
+#[test]
+fn a_reinvite_may_change_the_codec() {
+    runs_with_keys("codec-change.xml", "1234");
 }
 
 #[test]
@@ -78,23 +87,64 @@ fn a_lost_200_is_sent_again() {
     );
 }
 
+/// SIPp waits for a call.
+fn waiting(server: &Server, sipp: Scenario) -> Process {
+    let port = sipp.port;
+    let process = sipp.start(server);
+    let listens = wait_for(Duration::from_secs(10), || UdpSocket::bind(ports::local(port)).err());
+    assert!(listens.is_some(), "{}", process.output());
+    process
+}
+
+/// SIPp has come to the end of its scenario.
+#[track_caller]
+fn completes(mut sipp: Process, what: impl std::fmt::Debug) {
+    let status = sipp.wait(Duration::from_secs(20));
+    assert!(status.is_some_and(|status| status.success()), "{}\n{what:#?}", sipp.output());
+}
+
+/// SIPp is called by `passline call`.
+fn is_called(file: &str) {
+    let server = Server::start(Setup::default());
+    let sipp = Scenario::called(&server, file);
+    let uri = format!("sip:anybody@127.0.0.1:{}", sipp.port);
+    let process = waiting(&server, sipp);
+    let called = server.cli(&["call", &uri, "--keys", "p1500 hangup"], "");
+    completes(process, called);
+}
+
 #[test]
 fn of_two_forked_answers_the_second_is_ended() {
-    let server = Server::start(Setup::default());
-    let sipp = Scenario::called(&server, "forked.xml");
-    let uri = format!("sip:anybody@127.0.0.1:{}", sipp.port);
-    let mut process = sipp.start(&server);
-    let listens = passline_tests::wait_for(std::time::Duration::from_secs(10), || {
-        std::net::UdpSocket::bind(uri.rsplit('@').next().expect("host")).is_err().then_some(())
-    });
-    assert!(listens.is_some(), "{}", process.output());
-    let called = server.cli(&["call", &uri, "--keys", "quiet:900 hangup"], "");
-    let status = process.wait(std::time::Duration::from_secs(20));
-    assert!(
-        status.is_some_and(|status| status.success()),
-        "{}\n{}{}",
-        process.output(),
-        called.out,
-        called.err
-    );
+    is_called("forked.xml");
+}
+
+#[test]
+fn ringing_is_acknowledged_and_an_update_changes_the_call() {
+    is_called("prack.xml");
+}
+
+#[test]
+fn a_help_desk_transfers_its_caller_into_a_flow() {
+    let mut server = Server::prepare(Setup::default());
+    let sipp = Scenario::called(&server, "refer.xml").keys(&[("flow", "5001")]);
+    // Its network is not the caller's, who would be taken for the trunk itself.
+    server.configure(&format!(
+        "devices: [{{ extension: 201, password_file: 201.password }}]
+trunks: [{{ name: pbx, host: \"127.0.0.1:{}\", networks: [192.0.2.1], may_dial: {{ transfer: true }} }}]
+routes: [{{ prefix: \"9\", trunk: pbx, devices: true }}]
+",
+        sipp.port
+    ));
+    server.secret("201.password", "help-desk-caller");
+    server.restart();
+    let process = waiting(&server, sipp);
+    let (uri, password) = (server.uri("9000"), server.file("201.password"));
+    let account = ["--user", "201", "--password-file", password.to_str().expect("a path")];
+    let called =
+        server.cli(&[&["call", &uri, "--keys", "p2500 147* p500 hangup"][..], &account].concat(), "");
+    assert_eq!(called.code, 0, "{called:?}");
+    completes(process, server.log());
+    let calls = server.calls(2);
+    assert!(calls.iter().any(|call| call["digits"] == "147*"), "{calls:#?}");
+    assert!(calls.iter().any(|call| call["outcome"] == "transferred"), "{calls:#?}");
 }

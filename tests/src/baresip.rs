@@ -145,6 +145,10 @@ impl Phone for Baresip {
         self.command("accept", "");
     }
 
+    fn is_over(&mut self) {
+        self.seen = self.process.prints(self.seen, "session closed", PATIENCE);
+    }
+
     fn is_registered(&mut self) {
         self.seen = self.process.prints(self.seen, "200 OK", PATIENCE);
     }

@@ -16,6 +16,7 @@ pub mod phone;
 pub mod ports;
 pub mod process;
 pub mod program;
+pub mod raw;
 pub mod relay;
 pub mod rtp;
 pub mod server;
@@ -24,6 +25,7 @@ pub mod sipsak;
 pub mod slapd;
 pub mod talk;
 pub mod twinkle;
+pub mod vitals;
 pub mod voice;
 
 use std::time::{Duration, Instant};

@@ -95,10 +95,19 @@ impl Phone for Linphone {
         self.tell("answer");
     }
 
+    fn is_over(&mut self) {
+        self.sees(" ended (");
+    }
+
     fn is_registered(&mut self) {
         let line = self.account.clone().expect("an account");
         self.tell(&line);
-        self.sees("successful");
+        let registered = crate::wait_for(PATIENCE, || {
+            self.tell("status register");
+            sleep(Duration::from_millis(300));
+            self.process.output().get(self.seen..)?.contains("registered, identity=").then_some(())
+        });
+        assert!(registered.is_some(), "{}", self.process.output());
     }
 
     fn output(&self) -> String {

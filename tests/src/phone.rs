@@ -69,6 +69,8 @@ pub trait Phone {
     fn hang_up(&mut self);
     /// Waits until it rings, and answers.
     fn answer(&mut self);
+    /// Waits until the other side has hung up.
+    fn is_over(&mut self);
     /// Waits until its registrar has accepted it.
     fn is_registered(&mut self);
     /// What it printed.

@@ -10,7 +10,9 @@ use crate::{
 use serde_json::Value;
 use std::{
     fs,
+    io::Write,
     net::SocketAddr,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -51,6 +53,8 @@ pub struct Server {
     pub voice: Voice,
     /// SIP, UDP and TCP.
     pub sip: SocketAddr,
+    /// SIP over TLS, with a certificate that the server makes for itself.
+    pub tls: SocketAddr,
     /// First port of RTP and RTCP.
     pub rtp_first: u16,
     /// Last port of RTP and RTCP.
@@ -77,6 +81,7 @@ impl Server {
             starts: 0,
             voice: setup.voice,
             sip: ports::local(ports::one()),
+            tls: ports::local(ports::one()),
             rtp_first: rtp.first(),
             rtp_last: rtp.last(),
             _rtp: rtp,
@@ -88,7 +93,7 @@ impl Server {
 
     fn configuration(&self, setup: &Setup) -> String {
         let Setup { max_calls, rtp_timeout_s, demo, log, sip: more_sip, more, .. } = setup;
-        let (sip, first, last) = (self.sip, self.rtp_first, self.rtp_last);
+        let (sip, tls, first, last) = (self.sip, self.tls, self.rtp_first, self.rtp_last);
         let media = self.voice.media(self.folder.path());
         let (media, flows) = (media.display(), root().join("config/flows"));
         let flows = flows.display();
@@ -98,7 +103,7 @@ impl Server {
 media: {media}
 flows: {flows}
 sip:
-  listen: [\"udp:{sip}\", \"tcp:{sip}\"]
+  listen: [\"udp:{sip}\", \"tcp:{sip}\", \"tls:{tls}\"]
   max_calls: {max_calls}
 {more_sip}rtp:
   ports: {first}-{last}
@@ -152,9 +157,28 @@ log: {{ level: \"{log}\" }}
         self.folder.path()
     }
 
+    /// The certificate that it has made for itself (PEM).
+    pub fn certificate(&self) -> PathBuf {
+        self.file("data/tls-certificate.pem")
+    }
+
     /// URI of a number.
     pub fn uri(&self, number: &str) -> String {
         format!("sip:{number}@{}", self.sip)
+    }
+
+    /// Adds to the configuration of a server that does not run.
+    pub fn configure(&self, more: &str) {
+        let path = self.file("passline.yaml");
+        let text = fs::read_to_string(&path).expect("its configuration");
+        fs::write(&path, text + more).expect("the test's own folder");
+    }
+
+    /// A file with a password, beside the configuration, that nobody else may read.
+    pub fn secret(&self, name: &str, secret: &str) {
+        let mut options = fs::OpenOptions::new();
+        let file = options.write(true).create(true).truncate(true).mode(0o600).open(self.file(name));
+        writeln!(file.expect("the test's own folder"), "{secret}").expect("the test's own folder");
     }
 
     /// The program with this server's configuration.

@@ -69,6 +69,10 @@ impl Phone for Twinkle {
         self.process.say("answer");
     }
 
+    fn is_over(&mut self) {
+        self.sees("far end ended call");
+    }
+
     fn is_registered(&mut self) {
         self.process.say("register");
         self.sees("registration succeeded");
