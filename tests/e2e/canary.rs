@@ -113,6 +113,12 @@ fn places(server: &Server, capture: &Capture) -> Vec<Place> {
         assert_eq!(finished.code, 0, "{finished:?}");
         places.push(Place { name: arguments.join(" "), octets: (finished.out + &finished.err).into_bytes() });
     }
+    for call in server.json(&["calls", "--last", "100", "--json"]) {
+        let id = call["call"].as_str().expect("every record has one");
+        let ladder = server.cli(&["call-info", id], "").good();
+        assert!(ladder.contains("INVITE"), "{ladder}");
+        places.push(Place { name: format!("call-info {id}"), octets: ladder.into_bytes() });
+    }
     places.extend(kept(server));
     let sip: Vec<u8> =
         capture.packets().into_iter().flat_map(|packet| [packet.payload, b"\n".into()].concat()).collect();
@@ -190,6 +196,8 @@ fn no_secret_leaves_but_by_the_callers_ear() {
     server.restart();
     let filter = format!("port {}", server.sip.port());
     let mut capture = Capture::start(server.folder(), &filter, 0);
+    // Our own capture, in the data folder with what else is kept.
+    server.cli(&["capture", "start", "data/signalling.pcapng"], "").good();
 
     // What does not make a password: its traces show which words stand everywhere.
     let (uri, wrong) = (server.uri("5000"), person(20));
@@ -214,6 +222,7 @@ fn no_secret_leaves_but_by_the_callers_ear() {
         assert!(server.binds(&person.login, "crm", password), "the right password is looked for");
     }
     server.calls(all.len());
+    server.cli(&["capture", "stop"], "").good();
     let mut after = places(&server, &capture);
 
     let mut secrets: Vec<_> = all.iter().chain([&wrong]).flat_map(secrets_of).collect();
