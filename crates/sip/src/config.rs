@@ -22,7 +22,8 @@ pub struct Config {
     pub advertise: Option<IpAddr>,
     /// Server and User-Agent header; none when empty.
     pub user_agent: String,
-    /// Most transactions alive at once; beyond it new requests get a stateless 503 (or silence for ACK).
+    /// Most transactions alive at once; beyond it the oldest answered one makes room, and where there is none new requests
+    /// get a stateless 503 (or silence for ACK).
     pub max_transactions: usize,
     /// Most server transactions of one call alive at once, so that one caller cannot use up all; beyond it 503.
     pub max_call_transactions: usize,

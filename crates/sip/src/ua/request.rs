@@ -46,6 +46,9 @@ pub(super) struct Request<'m> {
     pub length: usize,
 }
 
+/// How many of the oldest transactions are looked at for one that is answered.
+const SEARCHED: usize = 256;
+
 impl UserAgent {
     pub(super) fn message(&mut self, now: Instant, path: Flow, bytes: &[u8]) {
         let Ok(message) = Message::parse(bytes, self.config.max_headers) else { return };
@@ -243,10 +246,9 @@ impl UserAgent {
     /// Begins a server transaction; at the limit it answers 503 instead and returns `None`.
     pub(super) fn open_server(&mut self, request: &Request<'_>, call: Option<CallHandle>) -> Option<u64> {
         let crowded = |c: &super::Call| c.transactions >= self.config.max_call_transactions;
-        // BYE always finds room: it ends the crowd.
-        let full =
-            request.found.method != Method::Bye && call.and_then(|c| self.calls.get(&c)).is_some_and(crowded);
-        if full || self.transactions() >= self.config.max_transactions {
+        // BYE always finds room: it ends the crowd, and a call has one.
+        let crowd = || call.and_then(|c| self.calls.get(&c)).is_some_and(crowded);
+        if request.found.method != Method::Bye && (crowd() || !self.has_room()) {
             self.overloaded(request);
             return None;
         }
@@ -282,6 +284,24 @@ impl UserAgent {
             },
         );
         Some(id)
+    }
+
+    /// Whether another server transaction may begin. At the limit the oldest that is answered makes room: it only rests for
+    /// 64 * T1 to absorb copies of its request (RFC 3261 §17.2.2), and those come within seconds.
+    fn has_room(&mut self) -> bool {
+        if self.transactions() < self.config.max_transactions {
+            return true;
+        }
+        // A copy of an INVITE whose call goes on would be a second call.
+        let calls = &self.calls;
+        let rests = |server: &Server| {
+            let goes_on = server.invite && server.call.is_some_and(|call| calls.contains_key(&call));
+            !server.machine.is_open() && !goes_on
+        };
+        let oldest = self.servers.iter().take(SEARCHED).find(|(_, server)| rests(server));
+        let Some((&id, _)) = oldest else { return false };
+        self.forget_server(id);
+        true
     }
 
     pub(super) fn overloaded(&mut self, request: &Request<'_>) {

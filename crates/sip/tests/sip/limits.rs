@@ -27,6 +27,32 @@ fn a_flood_of_invites_is_bounded_and_passes() {
 }
 
 #[test]
+fn what_is_answered_makes_room_and_calls_can_always_end() {
+    let config = Config { max_transactions: 8, max_calls: 100, ..Config::default() };
+    let mut bench = Bench::with(config, udp("192.0.2.1:5060", "192.0.2.9:5060"));
+    // Far more short calls within 32 s than transactions.
+    for n in 0..100 {
+        bench.receive(&stranger(n));
+        let Some(Event::Incoming { call, .. }) = bench.happened().pop() else {
+            panic!("call {n}: {:?}", bench.said())
+        };
+        bench.command(Command::Accept { call, sdp: SDP.into() });
+        let tag = tag_of(&bench.last());
+        let inside = |method: &str, cseq| {
+            let name = format!("z9hG4bK{method}{n}");
+            request(method, &name, cseq, &tag, "", "").replace("cid", &format!("cid{n}"))
+        };
+        bench.receive(&inside("ACK", 1));
+        bench.receive(&inside("BYE", 2));
+        assert_eq!(bench.said().last().map(String::as_str), Some("200"), "call {n}");
+        assert!(bench.ua.transactions() <= 8);
+    }
+    assert_eq!(bench.ua.calls(), 0);
+    bench.pass(Duration::from_secs(100));
+    assert_eq!((bench.ua.transactions(), bench.ua.deadline()), (0, None));
+}
+
+#[test]
 fn the_call_limit_and_the_drain_answer_503() {
     let mut bench =
         Bench::with(Config { max_calls: 1, ..Config::default() }, udp("192.0.2.1:5060", "192.0.2.9:5060"));
