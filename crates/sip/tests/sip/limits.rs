@@ -45,7 +45,8 @@ fn what_is_answered_makes_room_and_calls_can_always_end() {
         bench.receive(&inside("ACK", 1));
         bench.receive(&inside("BYE", 2));
         assert_eq!(bench.said().last().map(String::as_str), Some("200"), "call {n}");
-        assert!(bench.ua.transactions() <= 8);
+        // A BYE is served above the limit.
+        assert!(bench.ua.transactions() <= 9);
     }
     assert_eq!(bench.ua.calls(), 0);
     bench.pass(Duration::from_secs(100));
