@@ -246,9 +246,10 @@ impl UserAgent {
     /// Begins a server transaction; at the limit it answers 503 instead and returns `None`.
     pub(super) fn open_server(&mut self, request: &Request<'_>, call: Option<CallHandle>) -> Option<u64> {
         let crowded = |c: &super::Call| c.transactions >= self.config.max_call_transactions;
-        // BYE always finds room: it ends the crowd, and a call has one.
-        let crowd = || call.and_then(|c| self.calls.get(&c)).is_some_and(crowded);
-        if request.found.method != Method::Bye && (crowd() || !self.has_room()) {
+        let crowd = call.and_then(|c| self.calls.get(&c)).is_some_and(crowded);
+        let room = self.has_room();
+        // BYE is served even where there is none: it ends the crowd, and a call has one.
+        if request.found.method != Method::Bye && (crowd || !room) {
             self.overloaded(request);
             return None;
         }
