@@ -119,6 +119,11 @@ fn of_two_forked_answers_the_second_is_ended() {
 }
 
 #[test]
+fn a_number_that_has_moved_is_called_at_its_better_address() {
+    is_called("moved.xml");
+}
+
+#[test]
 fn ringing_is_acknowledged_and_an_update_changes_the_call() {
     is_called("prack.xml");
 }
