@@ -41,6 +41,12 @@ pub struct CallRecord {
     pub reordered: u64,
     /// Interarrival jitter (RFC 3550 §6.4.1) at the end, ms.
     pub jitter_ms: f64,
+    /// How well its audio came.
+    pub quality: CallQuality,
+    /// Telephone-event packets that were no keys.
+    pub other_events: u64,
+    /// What the last of them was called, e.g. `flash`.
+    pub other_event: Option<String>,
     /// `completed`, `not_verified`, `caller_left`, …
     pub outcome: String,
     /// Login name, if the caller was verified.
@@ -78,6 +84,26 @@ pub struct CallRecord {
     /// Its SIP messages, the first and the last ones of very many; only where one call is asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ladder: Vec<CallMessage>,
+}
+
+/// What RTP tells of a call's audio, as it came to us (RFC 3611 §4.7.2); rates and densities are shares, 0-1.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CallQuality {
+    /// Parts per million by which the other side's clock was faster than ours; none in calls of less than half a minute.
+    pub drift_ppm: Option<f64>,
+    /// Packets that never came.
+    pub loss_rate: f64,
+    /// Packets that came too late to be of use.
+    pub discard_rate: f64,
+    /// Packets lost or discarded within bursts.
+    pub burst_density: f64,
+    /// Mean length of a burst, ms.
+    pub burst_ms: f64,
+    /// Packets lost or discarded between bursts.
+    pub gap_density: f64,
+    /// Mean length of the time between bursts, ms.
+    pub gap_ms: f64,
 }
 
 /// What the keys of a call were heard by.

@@ -2,9 +2,11 @@
 
 #![forbid(unsafe_code)]
 
+mod bursts;
 pub mod codec;
 mod conceal;
 mod digit;
+mod drift;
 mod event;
 mod generate;
 mod history;
@@ -24,11 +26,12 @@ mod stats;
 mod stream;
 mod tone;
 
+pub use bursts::LossMetrics;
 pub use codec::{CODECS, Codec, CodecInfo};
 pub use digit::{
     Digit, DigitConfig, DigitOutput, FrameKind, HIGH_HZ, LOW_HZ, MediaTime, Method, Methods, Press, PressEnd,
 };
-pub use event::{EventPacket, EventPayload, EventSender};
+pub use event::{EventName, EventPacket, EventPayload, EventSender};
 pub use generate::ToneGenerator;
 pub use packet::{HEADER_LENGTH, Packet, PacketError, is_rtcp};
 pub use path::DigitPath;

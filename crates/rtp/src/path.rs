@@ -196,6 +196,11 @@ impl DigitPath {
         self.events.ignored()
     }
 
+    /// The last event code above 15, for [`EventName`](crate::EventName).
+    pub fn other_event(&self) -> Option<u8> {
+        self.events.other()
+    }
+
     fn advance_from(&mut self, at: u64) {
         let anchor = self.timeline.unwrap_or(Anchor { timestamp: 0, media: at });
         let merger = &mut self.merger;

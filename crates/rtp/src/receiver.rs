@@ -1,7 +1,9 @@
 //! The other side's half of the stream: lock, order, playout, counts.
 
+use crate::bursts::Bursts;
 use crate::codec::Codec;
 use crate::digit::{FrameKind, MediaTime};
+use crate::drift::Drift;
 use crate::history::{Content, History, Inserted, MAX_PAYLOAD};
 use crate::order::Order;
 use crate::packet::{Packet, PacketError};
@@ -98,6 +100,10 @@ pub(crate) struct Receiver {
     /// RFC 3550 A.8, in samples.
     jitter: f32,
     transit: Option<u32>,
+    drift: Drift,
+    bursts: Bursts,
+    /// Samples in the last audio packet.
+    packet_samples: u32,
     unique: u64,
     counts: Statistics,
 }
@@ -134,6 +140,9 @@ impl Receiver {
             side: None,
             jitter: 0.0,
             transit: None,
+            drift: Drift::default(),
+            bursts: Bursts::default(),
+            packet_samples: 160,
             unique: 0,
             counts: Statistics::default(),
         }
@@ -280,6 +289,8 @@ impl Receiver {
             payload: &payload[..self.held.length],
         };
         self.transit = None;
+        // Its clock is another one.
+        self.drift = Drift::default();
         self.counts.bad -= u64::from(std::mem::take(&mut self.held.refused));
         self.accept(self.held.arrived, packet, self.held.meaning, index, true, true, digits);
     }
@@ -329,9 +340,14 @@ impl Receiver {
             Inserted::New => {
                 self.unique += 1;
                 self.counts.reordered += u64::from(!newest);
+                self.bursts.packet(index, !self.order.is_past(index));
                 if content != Content::Other {
                     self.counts.late += u64::from(self.order.is_past(index));
                     self.measure(now, timestamp);
+                    self.drift.packet(now, timestamp);
+                    if let Some(samples) = u32::try_from(payload.len()).ok().filter(|&samples| samples > 0) {
+                        self.packet_samples = samples;
+                    }
                     self.player.arrival(now, timestamp, index);
                 }
             }
@@ -410,6 +426,8 @@ impl Receiver {
             concealed_ms: self.player.concealed / 8,
             trimmed_ms: self.player.trimmed / 8,
             remote_ssrc: self.sequence.source(),
+            drift_ppm: self.drift.ppm(),
+            loss: self.bursts.metrics(self.packet_samples as f32 / 8.0),
             ..self.counts
         }
     }

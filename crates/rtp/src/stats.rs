@@ -1,5 +1,7 @@
 //! What is known of a stream's quality.
 
+use crate::bursts::LossMetrics;
+
 /// Counts and measures of one stream, both directions.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Statistics {
@@ -23,6 +25,10 @@ pub struct Statistics {
     pub bad: u64,
     /// Telephone-event packets.
     pub events: u64,
+    /// Telephone-event packets that were no digits: codes above 15, payloads too short.
+    pub other_events: u64,
+    /// The last event code above 15.
+    pub other_event: Option<u8>,
     /// Packets of payload types that were not negotiated, comfort noise aside.
     pub unknown: u64,
     /// Interarrival jitter in milliseconds (RFC 3550 A.8).
@@ -35,6 +41,10 @@ pub struct Statistics {
     pub concealed_ms: u64,
     /// Milliseconds of playout left out to take back delay.
     pub trimmed_ms: u64,
+    /// Parts per million by which the sender's clock is faster than ours; `None` in the first half minute.
+    pub drift_ppm: Option<f32>,
+    /// How losses lie (RFC 3611 §4.7.2).
+    pub loss: LossMetrics,
     /// Accepted changes of the synchronisation source.
     pub ssrc_changes: u32,
     /// Accepted restarts of the sequence (RFC 3550 A.1).

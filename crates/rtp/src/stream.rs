@@ -246,6 +246,8 @@ impl Stream {
             remote_lost: view.lost,
             remote_fraction_lost: view.fraction_lost,
             remote_jitter_ms: view.jitter as f32 / 8.0,
+            other_events: self.digits.ignored_events().into(),
+            other_event: self.digits.other_event(),
             round_trip_ms: view.round_trip.map(|time| time.as_secs_f32() * 1000.0),
             ..self.receiver.statistics()
         }

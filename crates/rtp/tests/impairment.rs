@@ -358,3 +358,34 @@ proptest! {
         stream.statistics();
     }
 }
+
+#[test]
+fn clocks_that_run_apart_for_twenty_minutes_cost_no_key_and_no_delay() {
+    for (method, ppm) in [
+        (Method::Rfc4733, 200.0),
+        (Method::Rfc4733, -200.0),
+        (Method::Inband, 200.0),
+        (Method::Inband, -200.0),
+    ] {
+        let mut rng = ChaCha20Rng::seed_from_u64(11);
+        let (mut packets, keys) = sent(&mut rng, 60_000, 250, method, 100);
+        for (at, _) in &mut packets {
+            *at = at.div_f64(1.0 + ppm / 1e6);
+        }
+        let arrivals = impaired(&mut rng, Channel { jitter_ms: 40, ..CLEAN }, &packets);
+        let heard = received(&arrivals, true);
+        assert_eq!(heard.presses, keys, "{method:?} {ppm}");
+        let statistics = heard.stream.statistics();
+        let drift = f64::from(statistics.drift_ppm.expect("long enough"));
+        assert!((drift - ppm).abs() < 2.0, "{method:?} {ppm}: {drift}");
+        assert!(statistics.delay_ms < 120.0, "{method:?} {ppm}: {statistics:?}");
+        // 200 ppm of twenty minutes are 240 ms: so much is left out, or made up; while an event is sent there is no audio, too.
+        let (trimmed, made_up) = (statistics.trimmed_ms, statistics.concealed_ms);
+        println!("{method:?} {ppm:+} ppm: {drift:+.2} found, {trimmed} ms left out, {made_up} ms made up");
+        if ppm > 0.0 {
+            assert!((180..1200).contains(&trimmed), "{method:?} {ppm}: {statistics:?}");
+        } else if method == Method::Inband {
+            assert!((180..1200).contains(&made_up), "{method:?} {ppm}: {statistics:?}");
+        }
+    }
+}

@@ -104,6 +104,23 @@ fn show(call: &CallRecord, json: bool) -> Result<(), Failure> {
                 call.jitter_ms
             ),
         );
+        let quality = &call.quality;
+        line(
+            "quality",
+            &format!(
+                "{:.1} % lost, {:.1} % too late; bursts of {:.0} ms with {:.0} % bad, {:.0} ms apart; clocks {}",
+                100.0 * quality.loss_rate,
+                100.0 * quality.discard_rate,
+                quality.burst_ms,
+                100.0 * quality.burst_density,
+                quality.gap_ms,
+                quality.drift_ppm.map_or("not measured".into(), |ppm| format!("{ppm:+.0} ppm"))
+            ),
+        );
+        if call.other_events > 0 {
+            let name = call.other_event.as_deref().unwrap_or("unreadable");
+            line("events", &format!("{} packets that are no keys, the last: {name}", call.other_events));
+        }
         let DigitEvidence { presses, packets, lost, merged, .. } = call.evidence;
         let method = call.dtmf.as_deref().unwrap_or("no method");
         let shown = call.digits.as_ref().map(|digits| format!(": {digits}")).unwrap_or_default();

@@ -1,7 +1,10 @@
 //! What is kept of a call: times as UTC, numbers masked, nothing in it that moves a terminal.
 use crate::news::sentence;
-use passline_connectors::{CallDiagnosis, CallMessage, CallRecord, DigitEvidence, KeyPress, mask_number};
+use passline_connectors::{
+    CallDiagnosis, CallMessage, CallQuality, CallRecord, DigitEvidence, KeyPress, mask_number,
+};
 use passline_engine::{Direction, LadderLine};
+use passline_rtp::{EventName, Statistics};
 use std::time::{Instant, SystemTime};
 
 /// Longest text from outside that is kept, in characters.
@@ -76,6 +79,9 @@ pub fn keep(record: &passline_engine::CallRecord, start: SystemTime, end: System
         duplicated: statistics.duplicated,
         reordered: statistics.reordered,
         jitter_ms: f64::from(statistics.jitter_ms),
+        quality: quality(&statistics),
+        other_events: statistics.other_events,
+        other_event: statistics.other_event.map(|code| EventName(code).to_string()),
         outcome: record.outcome.clone(),
         steps: record.steps.clone(),
         direction: direction.into(),
@@ -97,6 +103,19 @@ pub fn keep(record: &passline_engine::CallRecord, start: SystemTime, end: System
         }),
         ladder: record.ladder.iter().map(|line| message(line, record.start)).collect(),
         ..CallRecord::new(&record.call)
+    }
+}
+
+fn quality(statistics: &Statistics) -> CallQuality {
+    let loss = statistics.loss;
+    CallQuality {
+        drift_ppm: statistics.drift_ppm.map(f64::from),
+        loss_rate: loss.loss_rate.into(),
+        discard_rate: loss.discard_rate.into(),
+        burst_density: loss.burst_density.into(),
+        burst_ms: loss.burst_ms.into(),
+        gap_density: loss.gap_density.into(),
+        gap_ms: loss.gap_ms.into(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Builds a [`Track`] packet by packet.
 use super::{Hole, Mark, Span, Track, audio::Audio, timeline::Timeline};
 use crate::runner::{Fate, Fault};
-use passline_rtp::{Codec, Digit, EventPayload, Packet, PacketKind, StreamConfig};
+use passline_rtp::{Codec, EventName, EventPayload, Packet, PacketKind, StreamConfig};
 use std::collections::BTreeMap;
 
 /// Sequence numbers that are missing at once; more is a jump (RFC 3550 A.1, MAX_DROPOUT).
@@ -168,7 +168,7 @@ impl Gather {
         let events = self.events.iter().map(|event| Span {
             from: event.from,
             to: event.from + timeline.samples(i64::from(event.duration)),
-            label: name(event.code),
+            label: EventName(event.code).to_string(),
             detail: format!(
                 "event {}: {} packets, {} of them copies, {}",
                 event.code,
@@ -186,14 +186,5 @@ impl Gather {
             audio: self.audio,
             ..Track::default()
         }
-    }
-}
-
-/// A key, or the event's number (RFC 4733 §3.2).
-fn name(code: u8) -> String {
-    match Digit::from_code(code) {
-        Some(digit) => digit.to_char().to_string(),
-        None if code == 16 => "flash".to_owned(),
-        None => format!("event {code}"),
     }
 }

@@ -56,6 +56,8 @@ pub(crate) struct EventDetector {
     serial: u32,
     /// Codes above 15 and payloads too short, not counted as presses.
     ignored: u32,
+    /// The last code above 15.
+    other: Option<u8>,
 }
 
 impl EventDetector {
@@ -67,12 +69,18 @@ impl EventDetector {
             ends_restamped: false,
             serial: 0,
             ignored: 0,
+            other: None,
         }
     }
 
     /// Packets that were no digits.
     pub(crate) fn ignored(&self) -> u32 {
         self.ignored
+    }
+
+    /// The last code above 15.
+    pub(crate) fn other(&self) -> Option<u8> {
+        self.other
     }
 
     /// Takes a packet in arrival order; reports go to `report`: at most one per remembered press.
@@ -86,8 +94,10 @@ impl EventDetector {
         report: &mut impl FnMut(EventReport),
     ) {
         self.advance(at, report);
-        let Some(event) = EventPayload::read(payload).filter(|e| e.code < 16) else {
+        let event = EventPayload::read(payload);
+        let Some(event) = event.filter(|event| event.code < 16) else {
             self.ignored = self.ignored.saturating_add(1);
+            self.other = event.map(|event| event.code).or(self.other);
             return;
         };
         let (ssrc, sequence) = source;
