@@ -94,6 +94,11 @@ impl DigitPath {
         self.merger.advance(at);
     }
 
+    /// A packet of the stream that is no telephone-event: what lies between the packets of a press is not lost.
+    pub fn other_packet(&mut self, ssrc: u32, sequence: u16) {
+        self.events.other_packet(ssrc, sequence);
+    }
+
     /// A telephone-event that a redundant packet (RFC 2198) repeats: counts only where nothing else told of it.
     pub fn redundant_event(
         &mut self,

@@ -362,6 +362,9 @@ impl Receiver {
             Meaning::Unknown => self.counts.unknown += 1,
             Meaning::Audio(_) | Meaning::Comfort => {}
         }
+        if meaning != Meaning::Event {
+            digits.other_packet(packet.ssrc, packet.sequence);
+        }
     }
 
     /// Interarrival jitter, RFC 3550 A.8. Only of audio: all packets of an event share one timestamp.

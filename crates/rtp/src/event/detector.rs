@@ -1,7 +1,7 @@
 //! Telephone-event packets in, presses out: RFC 4733 with the faults of the field.
 
 use super::packet::EventPayload;
-use super::press::{EventPress, EventReport, Packet};
+use super::press::{EventPress, EventReport, Others, Packet};
 
 /// Presses remembered: more than 1.5 s of the fastest dialling, for copies that come late.
 const MEMORY: usize = 24;
@@ -58,6 +58,7 @@ pub(crate) struct EventDetector {
     ignored: u32,
     /// The last code above 15.
     other: Option<u8>,
+    others: Others,
 }
 
 impl EventDetector {
@@ -70,6 +71,7 @@ impl EventDetector {
             serial: 0,
             ignored: 0,
             other: None,
+            others: Others::default(),
         }
     }
 
@@ -81,6 +83,11 @@ impl EventDetector {
     /// The last code above 15.
     pub(crate) fn other(&self) -> Option<u8> {
         self.other
+    }
+
+    /// A packet of the stream that is no event.
+    pub(crate) fn other_packet(&mut self, ssrc: u32, sequence: u16) {
+        self.others.packet(ssrc, sequence);
     }
 
     /// Takes a packet in arrival order; reports go to `report`: at most one per remembered press.
@@ -100,6 +107,7 @@ impl EventDetector {
             self.other = event.map(|event| event.code).or(self.other);
             return;
         };
+        let others = self.others;
         let (ssrc, sequence) = source;
         let packet = Packet { at, ssrc, sequence, timestamp, marker, event };
         let start = self.start_of(&packet);
@@ -111,7 +119,7 @@ impl EventDetector {
                 if packet.event.end {
                     press.is_open = false;
                 }
-                report(press.report(false));
+                report(press.report(false, &others));
             }
             return;
         }
@@ -119,7 +127,7 @@ impl EventDetector {
             if let Some(press) = self.presses[index].as_mut() {
                 press.former = Some((packet.ssrc, start));
                 press.add(&packet, start);
-                report(press.report(false));
+                report(press.report(false, &others));
             }
             return;
         }
@@ -128,17 +136,17 @@ impl EventDetector {
                 press.adopt(&packet, start);
                 press.add(&packet, start);
                 press.is_open &= !packet.event.end;
-                report(press.report(false));
+                report(press.report(false, &others));
             }
             return;
         }
         self.close_older(&packet, report);
         self.serial = self.serial.wrapping_add(1);
         let mut press = EventPress::new(self.serial, &packet, start);
-        report(press.report(true));
+        report(press.report(true, &others));
         if packet.event.end {
             press.is_open = false;
-            report(press.report(false));
+            report(press.report(false, &others));
         }
         let slot = self.free_slot();
         self.presses[slot] = Some(press);
@@ -166,12 +174,13 @@ impl EventDetector {
 
     /// Ends presses that have been silent for 400 ms and forgets those of long ago.
     pub(crate) fn advance(&mut self, at: u64, report: &mut impl FnMut(EventReport)) {
+        let others = self.others;
         for slot in &mut self.presses {
             let Some(press) = slot else { continue };
             let silent = at.saturating_sub(press.last_at);
             if press.is_open && silent > TIME_OUT {
                 press.is_open = false;
-                report(press.report(false));
+                report(press.report(false, &others));
             }
             if silent > FORGET {
                 *slot = None;
@@ -295,11 +304,12 @@ impl EventDetector {
 
     /// A new event ends those before it.
     fn close_older(&mut self, packet: &Packet, report: &mut impl FnMut(EventReport)) {
+        let others = self.others;
         for press in self.presses.iter_mut().flatten() {
             let is_older = press.ssrc != packet.ssrc || press.ahead(packet) > 0;
             if press.is_open && is_older {
                 press.is_open = false;
-                report(press.report(false));
+                report(press.report(false, &others));
             }
         }
     }

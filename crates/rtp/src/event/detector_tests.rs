@@ -180,3 +180,25 @@ fn ends_are_reported_by_end_bit_new_event_and_time_out() {
     detector.advance(8 * 900, &mut |r| timed_out.push((r.code, r.is_over)));
     assert_eq!(timed_out, [(7, true)]);
 }
+
+#[test]
+fn audio_between_the_events_is_not_lost_and_what_is_lost_is_counted() {
+    let mut detector = EventDetector::new();
+    let mut lost = 0;
+    // Every second packet is audio, as baresip sends; one event and one packet of audio never come.
+    for step in 0..12u16 {
+        let sequence = u16::MAX - 4;
+        let sequence = sequence.wrapping_add(step);
+        match step {
+            4 | 7 => {}
+            _ if step % 2 == 1 => detector.other_packet(1, sequence),
+            _ => {
+                let duration = 160 * (step + 1);
+                let payload = EventPayload { code: 5, end: step >= 10, volume: 10, duration }.write();
+                let at = u64::from(step) * 80;
+                detector.packet(at, (1, sequence), 9000, step == 0, &payload, &mut |r| lost = r.lost);
+            }
+        }
+    }
+    assert_eq!(lost, 2);
+}

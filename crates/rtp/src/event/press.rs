@@ -41,6 +41,35 @@ const END_COPIES: i16 = 2;
 /// Packets by which copies of an end on the same timestamp may follow it.
 const LATE_END_COPIES: i16 = 16;
 
+/// Sequence numbers of late that were not events'.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Others {
+    ssrc: u32,
+    newest: u16,
+    /// Bit n: `newest - n`.
+    seen: u128,
+}
+
+impl Others {
+    /// Such a packet came.
+    pub(crate) fn packet(&mut self, ssrc: u32, sequence: u16) {
+        if self.ssrc != ssrc {
+            *self = Others { ssrc, newest: sequence, seen: 0 };
+        }
+        let ahead = sequence.wrapping_sub(self.newest) as i16;
+        if ahead > 0 {
+            self.seen = self.seen.checked_shl(ahead as u32).unwrap_or(0);
+            self.newest = sequence;
+        }
+        self.seen |= 1u128.checked_shl(ahead.min(0).unsigned_abs().into()).unwrap_or(0);
+    }
+
+    fn has(&self, ssrc: u32, sequence: u16) -> bool {
+        let back = self.newest.wrapping_sub(sequence) as i16;
+        self.ssrc == ssrc && (0..128).contains(&back) && self.seen >> back & 1 != 0
+    }
+}
+
 /// A press in the table: the interval [start, start + length) of media time of one event code.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EventPress {
@@ -238,14 +267,17 @@ impl EventPress {
         }
     }
 
-    /// Event packets missing between those seen, at most 64 back.
-    pub(crate) fn lost(&self) -> u16 {
+    /// Packets missing between those seen, at most 64 back. Some phones (baresip) send audio between the events.
+    fn lost(&self, others: &Others) -> u16 {
         let span = self.last_sequence.wrapping_sub(self.first_sequence).min(63) + 1;
-        let mask = u64::MAX >> (64 - u32::from(span));
-        span - (self.seen & mask).count_ones() as u16
+        let missing = |back: &u16| {
+            let sequence = self.last_sequence.wrapping_sub(*back);
+            self.seen >> back & 1 == 0 && !others.has(self.ssrc, sequence)
+        };
+        (0..span).filter(missing).count() as u16
     }
 
-    pub(crate) fn report(&self, is_new: bool) -> EventReport {
+    pub(crate) fn report(&self, is_new: bool, others: &Others) -> EventReport {
         EventReport {
             serial: self.serial,
             code: self.code,
@@ -255,7 +287,7 @@ impl EventPress {
             is_over: !self.is_open,
             packets: self.packets,
             duplicates: self.duplicates,
-            lost: self.lost(),
+            lost: self.lost(others),
         }
     }
 }
