@@ -38,16 +38,20 @@ pub struct Received {
 }
 
 /// Payload types and what they mean.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PayloadTypes {
-    pub(crate) codec: Codec,
-    pub(crate) payload_type: u8,
-    pub(crate) events: [Option<u8>; 2],
-    pub(crate) redundancy: Option<u8>,
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PayloadTypes {
+    /// The negotiated codec.
+    pub codec: Codec,
+    /// Its payload type.
+    pub payload_type: u8,
+    /// Payload types of telephone-event: the one sent, and the one received.
+    pub events: [Option<u8>; 2],
+    /// Payload type of redundant packets (RFC 2198).
+    pub redundancy: Option<u8>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Meaning {
+pub(crate) enum Meaning {
     Audio(Codec),
     Event,
     Comfort,
@@ -55,7 +59,7 @@ enum Meaning {
 }
 
 impl PayloadTypes {
-    fn meaning(&self, payload_type: u8) -> Meaning {
+    pub(crate) fn meaning(&self, payload_type: u8) -> Meaning {
         if payload_type == self.payload_type {
             return Meaning::Audio(self.codec);
         }

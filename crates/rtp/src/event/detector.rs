@@ -172,6 +172,15 @@ impl EventDetector {
         }
     }
 
+    /// The press by whose knowledge [`redundant`](Self::redundant) takes nothing; `None` if there is none.
+    pub(crate) fn known(&self, at: u64, source: (u32, u16), timestamp: u32, payload: &[u8]) -> Option<u32> {
+        let event = EventPayload::read(payload)?;
+        let packet = Packet { at, ssrc: source.0, sequence: source.1, timestamp, marker: false, event };
+        let start = self.start_of(&packet);
+        let is_it = |press: &&EventPress| press.code == event.code && press.is_near(&packet, start);
+        self.presses.iter().flatten().find(is_it).map(|press| press.serial)
+    }
+
     /// Ends presses that have been silent for 400 ms and forgets those of long ago.
     pub(crate) fn advance(&mut self, at: u64, report: &mut impl FnMut(EventReport)) {
         let others = self.others;
