@@ -149,6 +149,13 @@ impl Program {
         self.flows.get(flow.0).map_or(0, |flow| flow.version)
     }
 
+    /// Whether nothing secret is keyed or said in this flow, whatever way it goes: it identifies nobody, and consists of
+    /// `language`, `menu`, `say`, `echo_keys`, `goto` and `hangup` only. A capture may show the media of its calls.
+    pub fn is_public(&self, flow: FlowId) -> bool {
+        let harmless = |flow: &Arc<Definition>| flow.graph.iter().all(|(_, placed)| placed.step.harmless());
+        self.flows.get(flow.0).is_some_and(harmless)
+    }
+
     pub(crate) fn definition(&self, flow: FlowId) -> Option<Arc<Definition>> {
         self.flows.get(flow.0).cloned()
     }

@@ -62,6 +62,10 @@ impl Step for EchoKeys {
     fn keys(&self) -> Vec<char> {
         ('0'..='9').chain(['*', '#']).collect()
     }
+
+    fn harmless(&self) -> bool {
+        true
+    }
 }
 
 struct Echoing {

@@ -55,6 +55,10 @@ impl Step for HangUp {
     fn falls_through(&self) -> bool {
         false
     }
+
+    fn harmless(&self) -> bool {
+        true
+    }
 }
 
 impl Running for HangUp {

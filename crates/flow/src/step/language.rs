@@ -63,6 +63,10 @@ impl Step for Language {
     fn keys(&self) -> Vec<char> {
         self.menu.iter().map(|(key, _)| *key).collect()
     }
+
+    fn harmless(&self) -> bool {
+        true
+    }
 }
 
 struct Choosing {

@@ -81,6 +81,10 @@ pub(crate) trait Step: fmt::Debug + Send + Sync {
     fn public(&self) -> bool {
         false
     }
+    /// True if nothing secret is keyed or said in it. Only steps that nobody need think about twice say so.
+    fn harmless(&self) -> bool {
+        false
+    }
     /// Keys that it uses itself, for collisions with global keys.
     fn keys(&self) -> Vec<char> {
         Vec::new()

@@ -46,6 +46,10 @@ impl Step for Say {
     fn prompts(&self) -> Vec<PromptRef> {
         self.prompts.clone()
     }
+
+    fn harmless(&self) -> bool {
+        true
+    }
 }
 
 impl Running for Say {

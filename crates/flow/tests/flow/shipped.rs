@@ -57,6 +57,14 @@ impl PromptCheck for Tables {
     }
 }
 
+#[test]
+fn only_the_line_test_is_public() {
+    let program = program();
+    let public: Vec<_> =
+        program.entries().filter(|(_, flow)| program.is_public(*flow)).map(|(number, _)| number).collect();
+    assert_eq!((public, program.entries().count()), (vec!["5001"], 2));
+}
+
 /// Both shipped flows.
 pub fn program() -> Arc<Program> {
     static PROGRAM: OnceLock<Arc<Program>> = OnceLock::new();
