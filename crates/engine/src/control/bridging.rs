@@ -336,7 +336,7 @@ impl Control {
             if let Some(other) = other {
                 session.bridged_with(&other.call);
             }
-            session.join();
+            session.join(&mut self.core);
             session.relay_to(&mut self.core, other);
             self.sessions.insert(one, session);
         }

@@ -63,7 +63,8 @@ impl Session {
     }
 
     /// From now on this is half of a bridge; a flow that had it is over.
-    pub(crate) fn join(&mut self) {
+    pub(crate) fn join(&mut self, core: &mut Core) {
+        self.media.hide(core);
         self.side = Side::Bridged(BridgedSide { invite: None });
     }
 
@@ -230,7 +231,7 @@ impl Session {
         self.transfer_result(now, core, true);
         self.draft.outcome("transferred");
         self.media.shard(core, |stream| ShardCommand::Stop { stream });
-        self.join();
+        self.join(core);
         self.timer = Some(now + core.config.max_call);
     }
 

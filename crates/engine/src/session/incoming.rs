@@ -70,6 +70,7 @@ impl Session {
             to: arrival.number.clone(),
         });
         let mut patience = core.config.setup_timeout;
+        let public = matches!(&target, Target::Flow(flow) if core.program.is_public(*flow));
         let side = match target {
             Target::Flow(flow) => Side::Flow(Box::new(FlowSide::new(
                 core,
@@ -103,7 +104,7 @@ impl Session {
             sip_call_id: info.call_id.clone(),
             side,
             dialog: Dialog::Fresh,
-            media: media.with_offer(info.sdp.clone()),
+            media: media.with_offer(info.sdp.clone()).public(public),
             draft,
             transport: info.path.transport,
             listed: false,

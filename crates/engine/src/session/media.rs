@@ -49,6 +49,8 @@ pub(crate) struct Media {
     offer: Option<Vec<u8>>,
     /// Start of the running second and INFO digits in it.
     info_window: Option<(Instant, u8)>,
+    /// Nothing secret is keyed or said: a capture may show it.
+    public: bool,
 }
 
 impl Media {
@@ -86,7 +88,21 @@ impl Media {
             offered: false,
             offer: None,
             info_window: None,
+            public: false,
         })
+    }
+
+    /// Says before it opens that nothing secret will be keyed or said.
+    pub(super) fn public(mut self, public: bool) -> Media {
+        self.public = public;
+        self
+    }
+
+    /// From now on it is as secret as any call.
+    pub(super) fn hide(&mut self, core: &mut Core) {
+        if std::mem::take(&mut self.public) && self.is_live() {
+            self.shard(core, |stream| ShardCommand::Show { stream, shown: false });
+        }
     }
 
     /// Keeps the INVITE's offer: the answer names a port that is only certain once it is bound.
@@ -217,6 +233,9 @@ impl Media {
         };
         self.state = State::Live;
         self.shard(core, |stream| ShardCommand::Open { stream, open: Box::new(open) });
+        if self.public {
+            self.shard(core, |stream| ShardCommand::Show { stream, shown: true });
+        }
     }
 
     /// The ACK has come: packets may leave.

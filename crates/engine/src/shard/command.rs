@@ -118,6 +118,13 @@ pub enum ShardCommand {
         /// Tones that were recognised as digits are left out: they go their own way.
         mute_digits: bool,
     },
+    /// For the shell's capture: show what is keyed and said, or mask it. A stream is masked until this says otherwise.
+    Show {
+        /// Which stream.
+        stream: StreamId,
+        /// Nothing secret is keyed or said on it.
+        shown: bool,
+    },
     /// Say RTCP BYE, tell the counters, forget the stream.
     Close {
         /// Which stream.
@@ -224,6 +231,7 @@ impl MediaShard {
                 let to = to.filter(|to| to.shard == self.config.shard && *to != stream);
                 self.with(stream, |live| live.relay_to(to, mute_digits));
             }
+            ShardCommand::Show { .. } => {}
             ShardCommand::Close { stream } => self.close(now, stream, sink),
         }
     }
