@@ -1,4 +1,5 @@
 //! What the server sees.
+use crate::MediaTap;
 use crate::settings::{DnsConfig, GuardConfig, TlsConfig};
 use passline_engine::flow::Program;
 use passline_engine::identity::{Answer, CallId, Query};
@@ -191,6 +192,8 @@ pub enum Command {
     },
     /// Switch [`NetEvent::Captured`] on or off.
     Capture(bool),
+    /// Hand copies of the media packets to this tap, or to none any more.
+    CaptureMedia(Option<MediaTap>),
     /// Ask for what the net has counted.
     Counters(oneshot::Sender<Counters>),
     /// Stop everything now.

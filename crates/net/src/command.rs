@@ -3,6 +3,7 @@ use crate::clock::Anchor;
 use crate::control::ControlTask;
 use crate::dial::Asker;
 use crate::guard::Banned;
+use crate::media::ToShard;
 use crate::tls::Setup;
 use crate::{Ban, Captured, Command, Counters, NetEvent, capture};
 use passline_engine::sip::Flow;
@@ -56,6 +57,11 @@ impl ControlTask {
             Command::Capture(on) => {
                 self.capturing = on;
                 self.framers.clear();
+            }
+            Command::CaptureMedia(tap) => {
+                for shard in 0..self.shards.len() {
+                    self.tell_shard(shard, ToShard::Tap(tap.clone()));
+                }
             }
             Command::Counters(counters) => {
                 let counted = self.gate.guard().counters(Instant::now());

@@ -261,7 +261,7 @@ impl ControlTask {
         self.tell_shard(usize::from(stream.shard), ToShard::Sockets(stream, pair));
     }
 
-    fn tell_shard(&mut self, shard: usize, message: ToShard) {
+    pub(crate) fn tell_shard(&mut self, shard: usize, message: ToShard) {
         if let Some(shard) = self.shards.get(shard) {
             // A shard ends only with this task.
             let _ = shard.send(message);

@@ -21,6 +21,7 @@ mod gate;
 mod guard;
 mod handshakes;
 mod media;
+mod media_capture;
 mod media_sockets;
 mod outbox;
 mod resolve;
@@ -31,5 +32,6 @@ mod stream;
 mod tls;
 
 pub use api::{Ban, Captured, Command, Counters, DialRequest, Handle, NetConfig, NetError, NetEvent};
+pub use media_capture::{CapturedMedia, MediaFeed, MediaTap, media_capture};
 pub use settings::{DnsConfig, GuardConfig, OwnCertificate, Rate, TlsConfig, TlsPeer};
 pub use start::start;

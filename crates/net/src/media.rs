@@ -2,8 +2,9 @@
 use crate::bind::Pair;
 use crate::clock::Anchor;
 use crate::datagram::{self, Datagram};
+use crate::media_capture::{MediaTap, Terms};
 use crate::{NetEvent, media_sockets::Sockets};
-use passline_engine::{Channel, MediaEvent, MediaShard, ShardCommand, ShardConfig, StreamId};
+use passline_engine::{Channel, MediaEvent, MediaShard, Received, ShardCommand, ShardConfig, StreamId};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -22,6 +23,8 @@ pub(crate) enum ToShard {
     Forget(StreamId),
     /// For the shard.
     Command(ShardCommand),
+    /// Copies of the packets go there from now on.
+    Tap(Option<MediaTap>),
 }
 
 /// How late ticks were, for a log line a minute.
@@ -94,6 +97,7 @@ impl Driver {
         match command {
             ToShard::Sockets(stream, pair) => self.sockets.insert(stream, pair, Instant::now()),
             ToShard::Forget(stream) => self.sockets.remove(stream),
+            ToShard::Tap(tap) => self.sockets.tap = tap,
             ToShard::Command(command) => {
                 let anchor = Anchor::now();
                 if let ShardCommand::Close { stream } = &command {
@@ -101,6 +105,7 @@ impl Driver {
                     let slot = stream.slot;
                     self.sweep(*stream, slot, &anchor, anchor.instant);
                 }
+                self.sockets.note(&command);
                 self.shard.set_wall_clock(anchor.instant, anchor.ntp());
                 self.shard.command(anchor.instant, command, &mut self.sockets);
             }
@@ -132,16 +137,25 @@ impl Driver {
 
     /// Reads what came to a stream's sockets before `until`.
     fn sweep(&mut self, stream: StreamId, slot: u32, anchor: &Anchor, until: Instant) {
-        let Some(sockets) = self.sockets.get_mut(stream) else {
+        let Some((sockets, tap)) = self.sockets.with_tap(stream) else {
             return;
         };
         let shard = &mut self.shard;
+        // What is from elsewhere than the peer is no part of the call.
+        let mut hear = |at, terms: &Terms, channel, from, packet: &[u8]| {
+            let received = shard.receive(at, stream, channel, from, packet);
+            if let Some(tap) = tap
+                && matches!(received, Received::Taken | Received::Bad)
+            {
+                tap.copy(anchor.system_time(at), stream, terms, true, channel, from, packet);
+            }
+        };
         if let Some((at, from, length)) = sockets.held {
             if at > until {
                 return;
             }
             sockets.held = None;
-            shard.receive(at, stream, Channel::Rtp, from, &sockets.hold[..length]);
+            hear(at, &sockets.terms, Channel::Rtp, from, &sockets.hold[..length]);
         }
         for _ in 0..SWEEP {
             let Some(Datagram { length, from, stamp, .. }) =
@@ -158,7 +172,7 @@ impl Driver {
                 sockets.held = Some((at, from, length));
                 break;
             }
-            shard.receive(at, stream, Channel::Rtp, from, packet);
+            hear(at, &sockets.terms, Channel::Rtp, from, packet);
         }
         if (self.frame / 4).wrapping_add(slot).is_multiple_of(RTCP_EVERY) {
             for _ in 0..4 {
@@ -169,7 +183,7 @@ impl Driver {
                     break;
                 };
                 let at = anchor.arrival(stamp, sockets.rtcp_empty);
-                shard.receive(at, stream, Channel::Rtcp, from, &self.buffer[..length]);
+                hear(at, &sockets.terms, Channel::Rtcp, from, &self.buffer[..length]);
             }
         }
     }

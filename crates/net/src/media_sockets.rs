@@ -1,10 +1,11 @@
 //! The RTP sockets of one shard, by slot.
 use crate::NetEvent;
 use crate::bind::Pair;
+use crate::media_capture::{MediaTap, Terms};
 use passline_engine::rtp::FrameKind;
-use passline_engine::{PacketSink, StreamId};
+use passline_engine::{Channel, PacketSink, ShardCommand, StreamId};
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 use tokio::sync::mpsc;
 
 /// Octets of a packet that came too early for its tick; anything longer is no audio of ours and is taken at once.
@@ -19,25 +20,30 @@ pub(crate) struct StreamSockets {
     pub(crate) rtcp_empty: Instant,
     pub(crate) held: Option<(Instant, SocketAddr, usize)>,
     pub(crate) hold: [u8; HOLD],
+    /// What a capture must know of the stream.
+    pub(crate) terms: Terms,
 }
 
 /// Sockets by slot, and the way out of the tick.
 pub(crate) struct Sockets {
     slots: Vec<Option<Box<StreamSockets>>>,
     heard: mpsc::Sender<NetEvent>,
+    /// The capture, if one runs.
+    pub(crate) tap: Option<MediaTap>,
     /// Packets that the kernel did not take.
     pub(crate) unsent: u64,
 }
 
 impl Sockets {
     pub(crate) fn new(capacity: usize, heard: mpsc::Sender<NetEvent>) -> Self {
-        Sockets { slots: (0..capacity).map(|_| None).collect(), heard, unsent: 0 }
+        Sockets { slots: (0..capacity).map(|_| None).collect(), heard, tap: None, unsent: 0 }
     }
 
     pub(crate) fn insert(&mut self, stream: StreamId, pair: Pair, now: Instant) {
         if let Some(slot) = self.slots.get_mut(stream.slot as usize) {
             *slot = Some(Box::new(StreamSockets {
                 stream,
+                terms: Terms::new(&pair),
                 pair,
                 empty: now,
                 rtcp_empty: now,
@@ -53,22 +59,54 @@ impl Sockets {
         }
     }
 
+    /// The sockets of a stream, and the capture.
+    pub(crate) fn with_tap(&mut self, stream: StreamId) -> Option<(&mut StreamSockets, Option<&MediaTap>)> {
+        let sockets = self.slots.get_mut(stream.slot as usize)?.as_deref_mut()?;
+        (sockets.stream == stream).then_some((sockets, self.tap.as_ref()))
+    }
+
     pub(crate) fn get_mut(&mut self, stream: StreamId) -> Option<&mut StreamSockets> {
         let sockets = self.slots.get_mut(stream.slot as usize)?.as_deref_mut()?;
         (sockets.stream == stream).then_some(sockets)
+    }
+
+    /// What a command says that a capture must know.
+    pub(crate) fn note(&mut self, command: &ShardCommand) {
+        if let ShardCommand::Open { stream, .. }
+        | ShardCommand::Retarget { stream, .. }
+        | ShardCommand::Show { stream, .. } = command
+            && let Some(sockets) = self.get_mut(*stream)
+        {
+            sockets.terms.note(command);
+        }
+    }
+
+    fn send(&mut self, stream: StreamId, channel: Channel, to: SocketAddr, packet: &[u8]) {
+        let sockets = self.slots.get(stream.slot as usize).and_then(Option::as_deref);
+        let Some(sockets) = sockets.filter(|sockets| sockets.stream == stream) else {
+            self.unsent += 1;
+            return;
+        };
+        let socket = match channel {
+            Channel::Rtp => &sockets.pair.rtp,
+            Channel::Rtcp => &sockets.pair.rtcp,
+        };
+        // An unreachable peer (ICMP) or a full buffer costs this packet; the media time-out ends a dead call.
+        let sent = socket.send_to(packet, to).is_ok();
+        self.unsent += u64::from(!sent);
+        if let Some(tap) = self.tap.as_ref().filter(|_| sent) {
+            tap.copy(SystemTime::now(), stream, &sockets.terms, false, channel, to, packet);
+        }
     }
 }
 
 impl PacketSink for Sockets {
     fn rtp(&mut self, stream: StreamId, to: SocketAddr, packet: &[u8]) {
-        // An unreachable peer (ICMP) or a full buffer costs this packet; the media time-out ends a dead call.
-        let sent = self.get_mut(stream).map(|sockets| sockets.pair.rtp.send_to(packet, to));
-        self.unsent += u64::from(!matches!(sent, Some(Ok(_))));
+        self.send(stream, Channel::Rtp, to, packet);
     }
 
     fn rtcp(&mut self, stream: StreamId, to: SocketAddr, packet: &[u8]) {
-        let sent = self.get_mut(stream).map(|sockets| sockets.pair.rtcp.send_to(packet, to));
-        self.unsent += u64::from(!matches!(sent, Some(Ok(_))));
+        self.send(stream, Channel::Rtcp, to, packet);
     }
 
     fn heard(&mut self, stream: StreamId, payload: &[u8], kind: FrameKind) {
