@@ -1,8 +1,8 @@
-//! A capture of SIP messages, on demand, as pcapng: what the net hands over, secrets masked already, with an IP and a
-//! UDP header around each message, whatever its transport was, so that tshark and sngrep read also what came by TLS. The
-//! interface tells the transport.
+//! A capture of SIP messages and, if wanted, of media packets, on demand, as pcapng: what the net hands over, secrets
+//! masked already, with an IP and a UDP header around each message, whatever its transport was, so that tshark and sngrep
+//! read also what came by TLS. The interface tells the transport.
 use passline_engine::sip::Transport;
-use passline_net::Captured;
+use passline_net::{Captured, CapturedMedia, MediaFeed};
 use pcap_file::{
     DataLink, PcapResult,
     pcapng::{
@@ -22,7 +22,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+        mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel},
     },
     thread::JoinHandle,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -30,6 +30,10 @@ use std::{
 
 /// Messages that may wait for the disk.
 const QUEUE: usize = 4096;
+/// How long the writer rests when nothing waits: it must look for media packets, which wake nobody up.
+const REST: Duration = Duration::from_millis(5);
+/// Media packets written between two looks at the messages.
+const TURN: usize = 256;
 /// Largest message in a UDP datagram over IPv4.
 const LARGEST: usize = 65_507;
 
@@ -51,6 +55,8 @@ struct Writing {
     until: Instant,
     to: SyncSender<Captured>,
     thread: JoinHandle<Result<Written, String>>,
+    /// Media is written, too.
+    media: bool,
     missed: u64,
 }
 
@@ -59,17 +65,35 @@ struct Writing {
 pub struct Written {
     /// Messages.
     pub messages: u64,
+    /// Media packets.
+    pub packets: u64,
+    /// Media packets that were lost since the disk was slow, or that were too long.
+    pub missed: u64,
+    /// Media packets of calls with secrets that are neither RTP nor RTCP.
+    pub left_out: u64,
     /// Octets of the file.
     pub octets: u64,
 }
 
 impl Capture {
-    /// Begins a file, which must not exist yet.
+    /// Begins a file, which must not exist yet; with media packets if there is a feed of them. `ended` is called when
+    /// nothing is written any more.
     ///
     /// # Errors
     /// If one is being written already, or the file cannot be made: why, and what to do.
-    pub fn start(&self, path: &Path, bounds: Bounds) -> Result<(), String> {
+    pub fn start(
+        &self,
+        path: &Path,
+        bounds: Bounds,
+        feed: Option<MediaFeed>,
+        ended: impl FnOnce() + Send + 'static,
+    ) -> Result<(), String> {
         let mut holds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if holds.as_ref().is_some_and(|writing| writing.thread.is_finished())
+            && let Some(writing) = holds.take()
+        {
+            told(writing.finish());
+        }
         if let Some(writing) = holds.as_ref() {
             return Err(format!(
                 "a capture is being written to {}; end it first: passline capture stop",
@@ -85,10 +109,14 @@ impl Capture {
         })?;
         let (to, from) = sync_channel(QUEUE);
         let thread = std::thread::Builder::new().name("passline-capture".into());
-        let thread = thread.spawn(move || write(file, &from, bounds.octets).map_err(|e| e.to_string()));
+        let (until, media) = (Instant::now() + bounds.lasts, feed.is_some());
+        let thread = thread.spawn(move || {
+            let written = write(file, &from, feed, until, bounds.octets).map_err(|e| e.to_string());
+            ended();
+            written
+        });
         let thread = thread.map_err(|error| error.to_string())?;
-        let until = Instant::now() + bounds.lasts;
-        *holds = Some(Writing { path: path.into(), until, to, thread, missed: 0 });
+        *holds = Some(Writing { path: path.into(), until, to, thread, media, missed: 0 });
         Ok(())
     }
 
@@ -106,10 +134,7 @@ impl Capture {
             Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
         }
         drop(holds);
-        match self.stop() {
-            Ok(text) => tracing::info!("capture ended by itself: {text}"),
-            Err(text) => tracing::error!("capture ended by itself: {text}"),
-        }
+        told(self.stop());
         false
     }
 
@@ -119,37 +144,86 @@ impl Capture {
     /// If there is none, or the disk failed.
     pub fn stop(&self) -> Result<String, String> {
         let writing = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Writing { path, to, thread, missed, .. }) = writing else {
-            return Err("no capture is being written".into());
-        };
-        drop(to);
-        let written = thread.join().map_err(|_| "the writer failed".to_owned())?;
-        let written = written.map_err(|error| format!("{}: {error}", path.display()))?;
-        let missed =
-            if missed > 0 { format!(", {missed} missed since the disk was slow") } else { String::new() };
-        let Written { messages, octets } = written;
-        Ok(format!("{}: {messages} messages, {octets} octets{missed}", path.display()))
+        writing.map_or_else(|| Err("no capture is being written".into()), Writing::finish)
     }
 }
 
-fn write(file: File, from: &Receiver<Captured>, most: u64) -> PcapResult<Written> {
+fn told(ended: Result<String, String>) {
+    match ended {
+        Ok(text) => tracing::info!("capture ended by itself: {text}"),
+        Err(text) => tracing::error!("capture ended by itself: {text}"),
+    }
+}
+
+impl Writing {
+    /// Waits for the writer: one sentence about what was written.
+    fn finish(self) -> Result<String, String> {
+        let Writing { path, to, thread, media, missed, .. } = self;
+        drop(to);
+        let written = thread.join().map_err(|_| "the writer failed".to_owned())?;
+        let written = written.map_err(|error| format!("{}: {error}", path.display()))?;
+        let Written { messages, packets, octets, left_out, .. } = written;
+        let missed = missed + written.missed;
+        let mut text = format!("{}: {messages} messages", path.display());
+        if media {
+            text += &format!(", {packets} media packets");
+        }
+        text += &format!(", {octets} octets");
+        if missed > 0 {
+            text += &format!(", {missed} missed since the disk was slow");
+        }
+        if left_out > 0 {
+            text += &format!(", {left_out} left out that are neither RTP nor RTCP");
+        }
+        if media {
+            text += "; in calls that ask for secrets or speak them all sound is silence, keys pressed as tones included";
+        }
+        Ok(text)
+    }
+}
+
+fn write(
+    file: File,
+    from: &Receiver<Captured>,
+    mut feed: Option<MediaFeed>,
+    until: Instant,
+    most: u64,
+) -> PcapResult<Written> {
     let mut file = PcapFile::new(Counted { to: BufWriter::new(file), octets: 0 })?;
     loop {
-        // What has been written is on the disk whenever nothing waits.
-        let next = match from.try_recv() {
-            Ok(next) => next,
-            Err(_) => {
-                file.flush()?;
-                match from.recv() {
-                    Ok(next) => next,
-                    Err(_) => return Ok(file.written()),
-                }
+        let (mut idle, mut over) = (true, false);
+        match from.try_recv() {
+            Ok(message) => {
+                file.take(&message)?;
+                idle = false;
             }
-        };
-        file.take(&next)?;
-        if file.written().octets >= most {
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Disconnected) => over = true,
+        }
+        if let Some(feed) = &mut feed {
+            for _ in 0..TURN {
+                let Some(packet) = feed.poll() else { break };
+                file.media(&packet)?;
+                idle = false;
+            }
+            file.written.missed = feed.missed();
+            file.written.left_out = feed.left_out();
+            over = over && idle || Instant::now() >= until;
+        }
+        if idle || over || file.octets() >= most {
+            // What has been written is on the disk whenever nothing waits.
             file.flush()?;
+        }
+        if over || file.octets() >= most {
             return Ok(file.written());
+        }
+        match (idle, &feed) {
+            (false, _) => {}
+            (true, Some(_)) => std::thread::sleep(REST),
+            (true, None) => match from.recv() {
+                Ok(message) => file.take(&message)?,
+                Err(_) => return Ok(file.written()),
+            },
         }
     }
 }
@@ -175,7 +249,7 @@ impl<W: Write> Write for Counted<W> {
 /// One file.
 struct PcapFile<W: Write> {
     to: PcapNgWriter<Counted<W>>,
-    messages: u64,
+    written: Written,
 }
 
 impl<W: Write> PcapFile<W> {
@@ -190,7 +264,7 @@ impl<W: Write> PcapFile<W> {
             let interface = InterfaceDescriptionBlock { linktype: DataLink::ETHERNET, snaplen: 0, options };
             to.write_block(&interface.into_block())?;
         }
-        Ok(Self { to, messages: 0 })
+        Ok(Self { to, written: Written::default() })
     }
 
     /// One whole message.
@@ -198,32 +272,55 @@ impl<W: Write> PcapFile<W> {
         let path = &captured.path;
         let (from, to) =
             if captured.received { (path.remote, path.local) } else { (path.local, path.remote) };
-        let Some(data) = packet(from, to, &captured.bytes[..captured.bytes.len().min(LARGEST)]) else {
-            return Ok(());
+        let interface = match path.transport {
+            Transport::Udp => 0,
+            Transport::Tcp => 1,
+            Transport::Tls => 2,
+            _ => 3,
         };
+        let octets = &captured.bytes[..captured.bytes.len().min(LARGEST)];
+        self.written.messages += u64::from(self.frame(interface, captured.at, from, to, octets)?);
+        Ok(())
+    }
+
+    /// One media packet.
+    fn media(&mut self, packet: &CapturedMedia) -> PcapResult<()> {
+        let CapturedMedia { at, from, to, bytes } = packet;
+        self.written.packets += u64::from(self.frame(0, *at, *from, *to, bytes)?);
+        Ok(())
+    }
+
+    /// False if addresses do not go together, which those of packets do.
+    fn frame(
+        &mut self,
+        interface: u32,
+        at: SystemTime,
+        from: SocketAddr,
+        to: SocketAddr,
+        octets: &[u8],
+    ) -> PcapResult<bool> {
+        let Some(data) = packet(from, to, octets) else { return Ok(false) };
         let block = EnhancedPacketBlock {
-            interface_id: match path.transport {
-                Transport::Udp => 0,
-                Transport::Tcp => 1,
-                Transport::Tls => 2,
-                _ => 3,
-            },
-            timestamp: since_1970(captured.at),
+            interface_id: interface,
+            timestamp: since_1970(at),
             original_len: u32::try_from(data.len()).unwrap_or(u32::MAX),
             data: Cow::Owned(data),
             options: Vec::new(),
         };
         self.to.write_block(&block.into_block())?;
-        self.messages += 1;
-        Ok(())
+        Ok(true)
     }
 
     fn flush(&mut self) -> PcapResult<()> {
         self.to.get_mut().flush().map_err(pcap_file::PcapError::IoError)
     }
 
+    fn octets(&self) -> u64 {
+        self.to.get_ref().octets
+    }
+
     fn written(&self) -> Written {
-        Written { messages: self.messages, octets: self.to.get_ref().octets }
+        Written { octets: self.octets(), ..self.written.clone() }
     }
 }
 
@@ -293,8 +390,8 @@ mod tests {
         let capture = Capture::default();
         let bounds = Bounds { octets: 1 << 20, lasts: Duration::from_secs(600) };
         assert!(!capture.take(captured(Transport::Udp, None, true, OPTIONS)), "nobody asked");
-        capture.start(&path, bounds).unwrap();
-        assert!(capture.start(&path, bounds).unwrap_err().contains("capture stop"));
+        capture.start(&path, bounds, None, || ()).unwrap();
+        assert!(capture.start(&path, bounds, None, || ()).unwrap_err().contains("capture stop"));
         assert!(capture.take(captured(Transport::Udp, None, true, OPTIONS)));
         assert!(capture.take(captured(Transport::Tcp, Some(6), true, OPTIONS)));
         assert!(capture.take(captured(Transport::Tls, Some(7), true, OPTIONS)));
@@ -311,7 +408,7 @@ mod tests {
         let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&path).unwrap());
         assert_eq!(mode & 0o777, 0o600);
         assert!(
-            capture.start(&path, bounds).unwrap_err().contains("does not exist yet"),
+            capture.start(&path, bounds, None, || ()).unwrap_err().contains("does not exist yet"),
             "never overwritten"
         );
     }
@@ -321,14 +418,29 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let capture = Capture::default();
         let path = folder.path().join("small.pcapng");
-        capture.start(&path, Bounds { octets: 1, lasts: Duration::from_secs(600) }).unwrap();
+        capture.start(&path, Bounds { octets: 1, lasts: Duration::from_secs(600) }, None, || ()).unwrap();
         // The writer leaves after the first message; what follows finds it gone.
         while capture.take(captured(Transport::Udp, None, true, OPTIONS)) {
             std::thread::yield_now();
         }
         assert_eq!(payloads(&path).len(), 1);
         let path = folder.path().join("short.pcapng");
-        capture.start(&path, Bounds { octets: 1 << 20, lasts: Duration::ZERO }).unwrap();
+        capture.start(&path, Bounds { octets: 1 << 20, lasts: Duration::ZERO }, None, || ()).unwrap();
         assert!(!capture.take(captured(Transport::Udp, None, true, OPTIONS)));
+    }
+
+    #[test]
+    fn a_capture_with_media_ends_on_time_without_anybody_saying_anything() {
+        let folder = tempfile::tempdir().unwrap();
+        let capture = Capture::default();
+        let path = folder.path().join("media.pcapng");
+        let (_tap, feed) = passline_net::media_capture();
+        let (tell, told) = std::sync::mpsc::channel();
+        let bounds = Bounds { octets: 1 << 20, lasts: Duration::from_millis(20) };
+        capture.start(&path, bounds, Some(feed), move || tell.send(()).unwrap()).unwrap();
+        told.recv_timeout(Duration::from_secs(10)).expect("it has ended");
+        // The next one need not wait for somebody to stop it, nor does `stop` forget what it was.
+        let text = capture.stop().unwrap();
+        assert!(text.contains("0 media packets"), "{text}");
     }
 }

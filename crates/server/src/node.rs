@@ -34,7 +34,7 @@ pub struct Node {
     pub demo: Vec<DemoUser>,
     /// What goes on, for the admin socket.
     pub hub: Arc<Hub>,
-    /// SIP messages on demand.
+    /// SIP messages and media on demand.
     pub capture: Arc<Capture>,
     authority: Authority,
     /// Call records that are kept.

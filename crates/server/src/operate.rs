@@ -89,10 +89,11 @@ pub async fn trunks(config: &Config, json: bool) -> Result<(), Failure> {
 /// `passline capture`.
 pub async fn capture(config: &Config, command: CaptureCommand) -> Result<(), Failure> {
     match command {
-        CaptureCommand::Start { file, minutes, max_mb } => {
+        CaptureCommand::Start { file, media, minutes, max_mb } => {
             // The server has another working folder.
             let file = std::path::absolute(&file).map_err(Failure::input)?;
-            let request = Request::CaptureStart { file, octets: max_mb * 1_000_000, lasts_s: minutes * 60 };
+            let (octets, lasts_s) = (max_mb * 1_000_000, minutes * 60);
+            let request = Request::CaptureStart { file, octets, lasts_s, media };
             said(config, request).await
         }
         CaptureCommand::Stop => said(config, Request::CaptureStop).await,

@@ -146,13 +146,27 @@ pub async fn unban(handle: &Handle, source: IpAddr) -> Result<String, String> {
 }
 
 /// Begins a capture.
-pub fn capture_start(desk: &Desk, file: &Path, octets: u64, lasts_s: u64) -> Result<String, String> {
-    let lasts = Duration::from_secs(lasts_s);
-    desk.capture.start(file, Bounds { octets, lasts })?;
+pub fn capture_start(
+    desk: &Desk,
+    file: &Path,
+    octets: u64,
+    lasts_s: u64,
+    media: bool,
+) -> Result<String, String> {
+    let bounds = Bounds { octets, lasts: Duration::from_secs(lasts_s) };
+    let (tap, feed) = media.then(passline_net::media_capture).unzip();
+    let handle = desk.handle.clone();
+    let ended = move || {
+        handle.send(Command::Capture(false));
+        handle.send(Command::CaptureMedia(None));
+    };
+    desk.capture.start(file, bounds, feed, ended)?;
     desk.handle.send(Command::Capture(true));
-    tracing::info!(file = %file.display(), "SIP messages are captured");
+    desk.handle.send(Command::CaptureMedia(tap));
+    let what = if media { "SIP messages and media packets" } else { "SIP messages" };
+    tracing::info!(file = %file.display(), "{what} are captured");
     Ok(format!(
-        "SIP messages are written to {} until `passline capture stop`, at most {} min and {} MB; secrets are masked",
+        "{what} are written to {} until `passline capture stop`, at most {} min and {} MB; secrets are masked",
         file.display(),
         lasts_s.div_ceil(60),
         octets / 1_000_000
@@ -162,6 +176,7 @@ pub fn capture_start(desk: &Desk, file: &Path, octets: u64, lasts_s: u64) -> Res
 /// Ends it.
 pub fn capture_stop(desk: &Desk) -> Result<String, String> {
     desk.handle.send(Command::Capture(false));
+    desk.handle.send(Command::CaptureMedia(None));
     let written = desk.capture.stop()?;
     tracing::info!("capture ended: {written}");
     Ok(written)

@@ -65,7 +65,7 @@ pub enum Request {
     },
     /// Devices and where they are registered.
     Devices,
-    /// Write SIP messages to a file.
+    /// Write SIP messages, and media packets if wanted, to a file.
     CaptureStart {
         /// The file, absolute; must not exist.
         file: PathBuf,
@@ -73,6 +73,9 @@ pub enum Request {
         octets: u64,
         /// End after so long.
         lasts_s: u64,
+        /// RTP and RTCP, too.
+        #[serde(default)]
+        media: bool,
     },
     /// End that.
     CaptureStop,

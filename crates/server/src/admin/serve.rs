@@ -172,8 +172,8 @@ async fn carry_out(
         Request::Trunks => act::trunks(&desk.handle).await.map(|trunks| list(&trunks)),
         Request::TrunkTest { name } => act::trunk_test(desk, &name).await.map(|findings| list(&findings)),
         Request::Devices => act::devices(&desk.handle).await.map(|devices| list(&devices)),
-        Request::CaptureStart { file, octets, lasts_s } => {
-            act::capture_start(desk, &file, octets, lasts_s).map(one)
+        Request::CaptureStart { file, octets, lasts_s, media } => {
+            act::capture_start(desk, &file, octets, lasts_s, media).map(one)
         }
         Request::CaptureStop => act::capture_stop(desk).map(one),
     };

@@ -101,12 +101,14 @@ Examples:
     Trunk(TrunkCommand),
     /// Show the devices and where they are registered.
     Devices(DevicesArgs),
-    /// Capture the SIP messages of the running server, secrets masked.
+    /// Capture SIP messages and media of the running server, secrets masked.
     #[command(
         subcommand,
         after_help = "Examples:
   passline capture start /tmp/trunk.pcapng
+  passline capture start /tmp/call.pcapng --media --minutes 5
   passline capture stop
+  passline replay /tmp/call.pcapng --plot /tmp/call.svg
   sngrep -I /tmp/trunk.pcapng"
     )]
     Capture(CaptureCommand),

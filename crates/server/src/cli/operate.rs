@@ -87,6 +87,10 @@ pub enum CaptureCommand {
     Start {
         /// The file.
         file: PathBuf,
+        /// RTP and RTCP, too. In calls that ask for secrets or speak them, sound becomes silence, and keys sent as events
+        /// become A, B, C, D in turn; calls of flows without any (the line test) are captured as they are.
+        #[arg(long)]
+        media: bool,
         /// End after so long in any case.
         #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=100_000))]
         minutes: u64,
