@@ -14,6 +14,7 @@ mod impairment;
 mod kamailio;
 mod line;
 mod load;
+mod media_capture;
 mod peers;
 mod phones;
 mod recording;

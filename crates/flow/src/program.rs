@@ -150,7 +150,7 @@ impl Program {
     }
 
     /// Whether nothing secret is keyed or said in this flow, whatever way it goes: it identifies nobody, and consists of
-    /// `language`, `menu`, `say`, `echo_keys`, `goto` and `hangup` only. A capture may show the media of its calls.
+    /// `language`, `menu`, `say`, `echo_keys`, `goto`, `hangup`, `ticket` and `audit` only. A capture may show the media of its calls.
     pub fn is_public(&self, flow: FlowId) -> bool {
         let harmless = |flow: &Arc<Definition>| flow.graph.iter().all(|(_, placed)| placed.step.harmless());
         self.flows.get(flow.0).is_some_and(harmless)
