@@ -20,14 +20,13 @@ fn main() {
         Command::new("cc").arg("-O2").arg("-o").arg(&program).arg(source).args(["-lspandsp", "-lm"]).status();
     assert!(built.is_ok_and(|status| status.success()), "install gcc and libspandsp-dev");
     println!("{:<12} {:>24} {:>24} {:>8}", "", "Passline s/s (digits)", "spandsp s/s (digits)", "ratio");
-    let cases: [(&str, fn() -> Vec<i16>); 4] = [
-        ("silence", audio::silence),
-        ("white noise", audio::white_noise),
-        ("digits", audio::digits),
-        ("voice", audio::voice),
+    let cases = [
+        ("silence", audio::silence()),
+        ("white noise", audio::white_noise()),
+        ("digits", audio::digits()),
+        ("voice", audio::voice()),
     ];
-    for (name, make) in cases {
-        let samples = make();
+    for (name, samples) in cases {
         let octets: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
         fs::write(&raw, octets).expect("our own folder");
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
