@@ -246,7 +246,7 @@ impl EventPress {
         match self.end_sequence {
             Some(end) => {
                 let after = packet.sequence.wrapping_sub(end) as i16;
-                packet.event.duration == self.final_duration && after.abs() <= END_COPIES
+                packet.event.duration == self.final_duration && (-END_COPIES..=END_COPIES).contains(&after)
             }
             // So few packets after an update there can only be the end of the same press.
             None => {
