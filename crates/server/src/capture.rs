@@ -1,23 +1,11 @@
 //! A capture of SIP messages and, if wanted, of media packets, on demand, as pcapng: what the net hands over, secrets
 //! masked already, with an IP and a UDP header around each message, whatever its transport was, so that tshark and sngrep
 //! read also what came by TLS. The interface tells the transport.
-use passline_engine::sip::Transport;
-use passline_net::{Captured, CapturedMedia, MediaFeed};
-use pcap_file::{
-    DataLink, PcapResult,
-    pcapng::{
-        PcapNgBlock, PcapNgWriter,
-        blocks::{
-            enhanced_packet::EnhancedPacketBlock,
-            interface_description::{InterfaceDescriptionBlock, InterfaceDescriptionOption},
-        },
-    },
-};
+use crate::pcapng::{PcapFile, Written};
+use passline_net::{Captured, MediaFeed};
+use pcap_file::PcapResult;
 use std::{
-    borrow::Cow,
     fs::{File, OpenOptions},
-    io::{BufWriter, Write},
-    net::SocketAddr,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{
@@ -25,7 +13,7 @@ use std::{
         mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel},
     },
     thread::JoinHandle,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 /// Messages that may wait for the disk.
@@ -34,8 +22,6 @@ const QUEUE: usize = 4096;
 const REST: Duration = Duration::from_millis(5);
 /// Media packets written between two looks at the messages.
 const TURN: usize = 256;
-/// Largest message in a UDP datagram over IPv4.
-const LARGEST: usize = 65_507;
 
 /// When a capture ends by itself.
 #[derive(Clone, Copy, Debug)]
@@ -58,21 +44,6 @@ struct Writing {
     /// Media is written, too.
     media: bool,
     missed: u64,
-}
-
-/// What a capture holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Written {
-    /// Messages.
-    pub messages: u64,
-    /// Media packets.
-    pub packets: u64,
-    /// Media packets that were lost since the disk was slow, or that were too long.
-    pub missed: u64,
-    /// Media packets of calls with secrets that are neither RTP nor RTCP.
-    pub left_out: u64,
-    /// Octets of the file.
-    pub octets: u64,
 }
 
 impl Capture {
@@ -189,7 +160,7 @@ fn write(
     until: Instant,
     most: u64,
 ) -> PcapResult<Written> {
-    let mut file = PcapFile::new(Counted { to: BufWriter::new(file), octets: 0 })?;
+    let mut file = PcapFile::new(file)?;
     loop {
         let (mut idle, mut over) = (true, false);
         match from.try_recv() {
@@ -228,130 +199,12 @@ fn write(
     }
 }
 
-/// Counts what goes through.
-struct Counted<W> {
-    to: W,
-    octets: u64,
-}
-
-impl<W: Write> Write for Counted<W> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let written = self.to.write(bytes)?;
-        self.octets += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.to.flush()
-    }
-}
-
-/// One file.
-struct PcapFile<W: Write> {
-    to: PcapNgWriter<Counted<W>>,
-    written: Written,
-}
-
-impl<W: Write> PcapFile<W> {
-    fn new(to: Counted<W>) -> PcapResult<Self> {
-        let mut to = PcapNgWriter::new(to)?;
-        for name in ["udp", "tcp", "tls", "other"] {
-            let options = vec![
-                InterfaceDescriptionOption::IfName(name.into()),
-                // Nanoseconds.
-                InterfaceDescriptionOption::IfTsResol(9),
-            ];
-            let interface = InterfaceDescriptionBlock { linktype: DataLink::ETHERNET, snaplen: 0, options };
-            to.write_block(&interface.into_block())?;
-        }
-        Ok(Self { to, written: Written::default() })
-    }
-
-    /// One whole message.
-    fn take(&mut self, captured: &Captured) -> PcapResult<()> {
-        let path = &captured.path;
-        let (from, to) =
-            if captured.received { (path.remote, path.local) } else { (path.local, path.remote) };
-        let interface = match path.transport {
-            Transport::Udp => 0,
-            Transport::Tcp => 1,
-            Transport::Tls => 2,
-            _ => 3,
-        };
-        let octets = &captured.bytes[..captured.bytes.len().min(LARGEST)];
-        self.written.messages += u64::from(self.frame(interface, captured.at, from, to, octets)?);
-        Ok(())
-    }
-
-    /// One media packet.
-    fn media(&mut self, packet: &CapturedMedia) -> PcapResult<()> {
-        let CapturedMedia { at, from, to, bytes } = packet;
-        self.written.packets += u64::from(self.frame(0, *at, *from, *to, bytes)?);
-        Ok(())
-    }
-
-    /// False if addresses do not go together, which those of packets do.
-    fn frame(
-        &mut self,
-        interface: u32,
-        at: SystemTime,
-        from: SocketAddr,
-        to: SocketAddr,
-        octets: &[u8],
-    ) -> PcapResult<bool> {
-        let Some(data) = packet(from, to, octets) else { return Ok(false) };
-        let block = EnhancedPacketBlock {
-            interface_id: interface,
-            timestamp: since_1970(at),
-            original_len: u32::try_from(data.len()).unwrap_or(u32::MAX),
-            data: Cow::Owned(data),
-            options: Vec::new(),
-        };
-        self.to.write_block(&block.into_block())?;
-        Ok(true)
-    }
-
-    fn flush(&mut self) -> PcapResult<()> {
-        self.to.get_mut().flush().map_err(pcap_file::PcapError::IoError)
-    }
-
-    fn octets(&self) -> u64 {
-        self.to.get_ref().octets
-    }
-
-    fn written(&self) -> Written {
-        Written { octets: self.octets(), ..self.written.clone() }
-    }
-}
-
-fn since_1970(at: SystemTime) -> Duration {
-    at.duration_since(UNIX_EPOCH).unwrap_or_default()
-}
-
-/// A frame with this payload; `None` for addresses of two families, which no path has.
-fn packet(from: SocketAddr, to: SocketAddr, payload: &[u8]) -> Option<Vec<u8>> {
-    let ethernet = etherparse::PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
-    let (source, destination) = (from.ip().to_canonical(), to.ip().to_canonical());
-    let ip = match (source, destination) {
-        (std::net::IpAddr::V4(from), std::net::IpAddr::V4(to)) => {
-            ethernet.ipv4(from.octets(), to.octets(), 64)
-        }
-        (std::net::IpAddr::V6(from), std::net::IpAddr::V6(to)) => {
-            ethernet.ipv6(from.octets(), to.octets(), 64)
-        }
-        _ => return None,
-    };
-    let udp = ip.udp(from.port(), to.port());
-    let mut frame = Vec::with_capacity(udp.size(payload.len()));
-    udp.write(&mut frame, payload).ok()?;
-    Some(frame)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use passline_engine::sip::Flow;
+    use passline_engine::sip::{Flow, Transport};
     use pcap_file::pcapng::{Block, PcapNgReader};
+    use std::{net::SocketAddr, time::UNIX_EPOCH};
 
     const OPTIONS: &str =
         "OPTIONS sip:192.0.2.10 SIP/2.0\r\nVia: SIP/2.0/TLS 192.0.2.20\r\nContent-Length: 0\r\n\r\n";

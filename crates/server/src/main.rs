@@ -25,6 +25,7 @@ mod news;
 mod node;
 mod notify;
 mod operate;
+mod pcapng;
 mod prompts;
 mod record;
 mod reload;
