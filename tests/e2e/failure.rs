@@ -218,7 +218,11 @@ fn wrong_proofs_and_silence_end_in_words() {
     }
     // Whoever tries IDs hears no difference.
     let asked = |talk: &Talk| {
-        talk.ear.masked().into_iter().filter(|name| !name.starts_with("question_")).collect::<Vec<_>>()
+        // Whether a prompt ends before its keys cut it off is a matter of milliseconds, so both count, once.
+        let mut names: Vec<_> = talk.ear.prompts.iter().map(|prompt| prompt.masked.clone()).collect();
+        names.dedup();
+        names.retain(|name| !name.starts_with("question_"));
+        names
     };
     assert_eq!(asked(&talks[0]), asked(&talks[1]));
     assert!(talks[2].heard("too_many_tries"), "{:?}", talks[2].ear.masked());

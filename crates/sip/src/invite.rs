@@ -33,6 +33,10 @@ pub struct Invite {
     pub policy: Option<CallPolicy>,
 }
 
+/// Contacts of redirections that a call of ours follows (RFC 3261 §8.1.3.4), unless it is to a telephone: what that
+/// forwards to is not for it to choose.
+pub const REDIRECTIONS: u8 = 5;
+
 impl Invite {
     /// A call by one path, without credentials, that follows no redirection.
     pub fn new(call: CallHandle, to: String, from: String, path: Flow, sdp: Vec<u8>) -> Self {

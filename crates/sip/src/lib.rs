@@ -25,5 +25,5 @@ pub use api::{
     Refresher, Rel100, SessionPolicy, Trace, Transport,
 };
 pub use config::{Config, Listener};
-pub use invite::Invite;
+pub use invite::{Invite, REDIRECTIONS};
 pub use ua::UserAgent;

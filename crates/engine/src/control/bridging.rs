@@ -183,6 +183,7 @@ impl Control {
         let from = parties::from_header(&caller, user.as_deref(), &domain);
         let mut invite = Invite::new(CallHandle(0), to, from, path, Vec::new());
         invite.alternatives = alternatives;
+        invite.follow = passline_sip::REDIRECTIONS;
         invite.credentials = trunk.credentials.clone();
         invite.policy = trunk.terms(self.core.config.sip.policy);
         invite.max_forwards = self.hops_left(id);

@@ -5,7 +5,7 @@ use crate::core::{Core, Notice};
 use crate::session::media::Media;
 use crate::{Diagnosis, Dial, Direction, LegCommand, LegEvent, ShardCommand, info};
 use passline_rtp::{Digit, Method, Press};
-use passline_sip::{CallHandle, Command, EndCause, Invite};
+use passline_sip::{CallHandle, Command, EndCause, Invite, REDIRECTIONS};
 use std::time::Instant;
 
 impl Session {
@@ -70,6 +70,7 @@ impl Session {
                 let sdp = self.media.offer();
                 let mut invite = Invite::new(self.handle, to, from, path, sdp);
                 invite.credentials = side.credentials.clone();
+                invite.follow = REDIRECTIONS;
                 Box::new(invite)
             }
             Side::Bridged(side) => {
