@@ -1,6 +1,7 @@
 //! The bank: eight single-bin transforms (the sums Goertzel's recurrence computes) every 5 ms.
 
 use crate::digit::{HIGH_HZ, LOW_HZ};
+use multiversion::multiversion;
 use std::f64::consts::PI;
 use std::sync::LazyLock;
 
@@ -48,6 +49,7 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| {
 
 /// Amplitudes and phases of the eight tones in `samples` (80, centre = start of hop number `hop`), phases
 /// as of half a sample before the stream's first.
+#[multiversion(targets("x86_64+avx+avx2"))]
 pub(crate) fn transform(samples: &[f32; BLOCK], hop: u64) -> Bins {
     let tables = &*TABLES;
     let (left, right) = samples.split_at(HOP);

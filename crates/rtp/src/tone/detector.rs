@@ -235,20 +235,7 @@ impl ToneDetector {
 
     /// The pair of tones above all others in the last 30 ms.
     fn candidate(&self) -> Option<Digit> {
-        const TAPER: [f32; 6] = [0.5, 1.0, 1.0, 1.0, 1.0, 0.5];
-        let mut sum = [0f32; 16];
-        for (back, weight) in TAPER.iter().enumerate() {
-            if !self.history.is_known(back) {
-                continue;
-            }
-            for (s, b) in sum.iter_mut().zip(self.history.bins(back)) {
-                *s += weight * b;
-            }
-        }
-        let mut power = [0f32; 8];
-        for k in 0..8 {
-            power[k] = sum[k] * sum[k] + sum[k + 8] * sum[k + 8];
-        }
+        let power = self.history.recent();
         let (row, low, low_next) = top(&power[..4]);
         let (column, high, high_next) = top(&power[4..]);
         let is_loud = low.min(high) > FLOOR * FLOOR;

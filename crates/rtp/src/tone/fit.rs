@@ -1,5 +1,6 @@
 //! Exact frequency, amplitude and phase of the two tones in a stretch of samples, and what remains.
 
+use multiversion::multiversion;
 use std::f32::consts::{PI, TAU};
 
 /// A sine found in a stretch: value at sample n (from the stretch's start) is amplitude * cos(omega * (n - centre) + phase).
@@ -59,6 +60,7 @@ impl Phasors {
 }
 
 /// Hann-weighted sums over the stretch at `omega`: x e^-jωn and n x e^-jωn, n from the centre; by 2 / sum of weights.
+#[multiversion(targets("x86_64+avx+avx2"))]
 pub(crate) fn correlate(samples: &[f32], omega: f32) -> [f32; 4] {
     let count = samples.len() / LANES * LANES;
     let centre = (samples.len() as f32 - 1.0) / 2.0;
@@ -133,6 +135,7 @@ const BAND: [[f32; 4]; 3] = [
 const SETTLE: usize = 40;
 
 /// Mean power of the samples less the two sines in the band; the difference itself goes to `rest`, as long as `samples`.
+#[multiversion(targets("x86_64+avx+avx2"))]
 pub(crate) fn residual(samples: &[f32], fit: &Fit, rest: &mut [f32]) -> f32 {
     let (low, high, centre) = (&fit.low, &fit.high, fit.centre);
     let count = samples.len().min(rest.len()) / LANES * LANES;

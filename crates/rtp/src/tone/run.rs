@@ -1,6 +1,7 @@
 //! How long, and since when, a pair of tones has been there: amplitude by amplitude, block by block.
 
 use super::bank::{Bins, HOP};
+use multiversion::multiversion;
 
 /// Blocks kept: 320 ms.
 pub(crate) const HISTORY: usize = 64;
@@ -65,6 +66,11 @@ impl History {
     /// The block so many back.
     pub(crate) fn bins(&self, back: usize) -> &Bins {
         &self.bins[(self.next as usize).wrapping_sub(1 + back) % HISTORY]
+    }
+
+    /// Power of the eight tones in the last 30 ms, added coherently; what was not heard adds nothing.
+    pub(crate) fn recent(&self) -> [f32; 8] {
+        recent(self)
     }
 
     /// Amplitudes of two tones in the block so many back.
@@ -142,6 +148,26 @@ impl History {
             is_live: first == 0,
         })
     }
+}
+
+/// See [`History::recent`].
+#[multiversion(targets("x86_64+avx+avx2"))]
+fn recent(history: &History) -> [f32; 8] {
+    const TAPER: [f32; 6] = [0.5, 1.0, 1.0, 1.0, 1.0, 0.5];
+    let mut sum = [0f32; 16];
+    for (back, weight) in TAPER.iter().enumerate() {
+        if !history.is_known(back) {
+            continue;
+        }
+        for (s, b) in sum.iter_mut().zip(history.bins(back)) {
+            *s += weight * b;
+        }
+    }
+    let mut power = [0f32; 8];
+    for k in 0..8 {
+        power[k] = sum[k] * sum[k] + sum[k + 8] * sum[k + 8];
+    }
+    power
 }
 
 /// A partly filled block counts from here; less is noise.
