@@ -1,6 +1,6 @@
 //! What the server sees.
-use crate::MediaTap;
 use crate::settings::{DnsConfig, GuardConfig, TlsConfig};
+use crate::{MediaTap, ShardMetrics};
 use passline_engine::flow::Program;
 use passline_engine::identity::{Answer, CallId, Query};
 use passline_engine::prompt::Library;
@@ -326,6 +326,7 @@ pub struct Handle {
     udp: Vec<SocketAddr>,
     tcp: Vec<SocketAddr>,
     tls: Vec<SocketAddr>,
+    shards: Vec<Arc<ShardMetrics>>,
 }
 
 impl Handle {
@@ -349,6 +350,11 @@ impl Handle {
     pub fn local_tls(&self) -> Vec<SocketAddr> {
         self.tls.clone()
     }
+
+    /// What each media shard counts.
+    pub fn shards(&self) -> &[Arc<ShardMetrics>] {
+        &self.shards
+    }
 }
 
 impl Handle {
@@ -357,7 +363,8 @@ impl Handle {
         udp: Vec<SocketAddr>,
         tcp: Vec<SocketAddr>,
         tls: Vec<SocketAddr>,
+        shards: Vec<Arc<ShardMetrics>>,
     ) -> Self {
-        Handle { commands, udp, tcp, tls }
+        Handle { commands, udp, tcp, tls, shards }
     }
 }

@@ -7,6 +7,7 @@ use crate::dns::{Dns, Ours};
 use crate::gate::Gate;
 use crate::media::ToShard;
 use crate::outbox::Outbox;
+use crate::shard_metrics::ShardMetrics;
 use crate::sip_udp::SipUdp;
 use crate::stream::Connection;
 use crate::tls::Tls;
@@ -75,7 +76,7 @@ pub(crate) struct ControlTask {
     pub(crate) framers: BTreeMap<u64, Framer>,
     pub(crate) connections: Connections,
     pub(crate) open: BTreeMap<u64, Connection>,
-    pub(crate) shards: Vec<mpsc::UnboundedSender<ToShard>>,
+    pub(crate) shards: Vec<(mpsc::UnboundedSender<ToShard>, Arc<ShardMetrics>)>,
     pub(crate) commands: mpsc::UnboundedReceiver<Command>,
     pub(crate) sip: mpsc::Receiver<FromSip>,
     /// Datagrams of those whom we do not know.
@@ -262,7 +263,8 @@ impl ControlTask {
     }
 
     pub(crate) fn tell_shard(&mut self, shard: usize, message: ToShard) {
-        if let Some(shard) = self.shards.get(shard) {
+        if let Some((shard, metrics)) = self.shards.get(shard) {
+            metrics.told();
             // A shard ends only with this task.
             let _ = shard.send(message);
         }

@@ -3,8 +3,10 @@ use crate::bind::Pair;
 use crate::clock::Anchor;
 use crate::datagram::{self, Datagram};
 use crate::media_capture::{MediaTap, Terms};
+use crate::shard_metrics::ShardMetrics;
 use crate::{NetEvent, media_sockets::Sockets};
 use passline_engine::{Channel, MediaEvent, MediaShard, Received, ShardCommand, ShardConfig, StreamId};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -42,12 +44,14 @@ pub(crate) async fn run(
     mut commands: mpsc::UnboundedReceiver<ToShard>,
     events: mpsc::UnboundedSender<MediaEvent>,
     heard: mpsc::Sender<NetEvent>,
+    metrics: Arc<ShardMetrics>,
 ) {
     let mut driver = Driver {
         shard: MediaShard::new(Instant::now(), config),
         sockets: Sockets::new(config.capacity as usize, heard),
         frame: 0,
         lateness: Lateness::default(),
+        metrics,
         buffer: Box::new([0; passline_engine::PACKET]),
     };
     loop {
@@ -72,6 +76,7 @@ pub(crate) async fn run(
             }
         }
         driver.run_due();
+        driver.metrics.publish(&mut driver.sockets.tally, driver.shard.streams());
         while let Some(event) = driver.shard.poll() {
             if let MediaEvent::Closed { stream, .. } = &event {
                 driver.sockets.remove(*stream);
@@ -89,11 +94,13 @@ struct Driver {
     /// Frames played, for the rarer RTCP sweep.
     frame: u32,
     lateness: Lateness,
+    metrics: Arc<ShardMetrics>,
     buffer: Box<[u8; passline_engine::PACKET]>,
 }
 
 impl Driver {
     fn obey(&mut self, command: ToShard) {
+        self.metrics.obeyed();
         match command {
             ToShard::Sockets(stream, pair) => self.sockets.insert(stream, pair, Instant::now()),
             ToShard::Forget(stream) => self.sockets.remove(stream),
@@ -116,9 +123,12 @@ impl Driver {
     fn run_due(&mut self) {
         let mut anchor = Anchor::now();
         if anchor.instant.saturating_duration_since(self.shard.next_tick()) > CATCH_UP {
+            let skipped = anchor.instant - CATCH_UP - self.shard.next_tick();
+            self.metrics.skipped((skipped.as_millis() / MediaShard::TICK.as_millis()) as u64);
             self.shard.skip_to(anchor.instant - CATCH_UP);
         }
         self.shard.set_wall_clock(anchor.instant, anchor.ntp());
+        let mut began = anchor.instant;
         while self.shard.next_tick() <= anchor.instant {
             let scheduled = self.shard.next_tick();
             self.lateness.note(scheduled, anchor.instant);
@@ -129,6 +139,9 @@ impl Driver {
             }
             self.shard.tick(scheduled, anchor.instant, &mut self.sockets);
             self.frame = self.frame.wrapping_add(1);
+            let ended = Instant::now();
+            self.metrics.ticked(scheduled, began, ended);
+            began = ended;
             if self.shard.next_tick() <= anchor.instant {
                 anchor = Anchor::now();
             }
@@ -137,13 +150,14 @@ impl Driver {
 
     /// Reads what came to a stream's sockets before `until`.
     fn sweep(&mut self, stream: StreamId, slot: u32, anchor: &Anchor, until: Instant) {
-        let Some((sockets, tap)) = self.sockets.with_tap(stream) else {
+        let Some((sockets, tap, tally)) = self.sockets.with_tap(stream) else {
             return;
         };
         let shard = &mut self.shard;
         // What is from elsewhere than the peer is no part of the call.
         let mut hear = |at, terms: &Terms, channel, from, packet: &[u8]| {
             let received = shard.receive(at, stream, channel, from, packet);
+            tally.took(received, packet.len());
             if let Some(tap) = tap
                 && matches!(received, Received::Taken | Received::Bad)
             {

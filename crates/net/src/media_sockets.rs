@@ -2,6 +2,7 @@
 use crate::NetEvent;
 use crate::bind::Pair;
 use crate::media_capture::{MediaTap, Terms};
+use crate::shard_metrics::Tally;
 use passline_engine::rtp::FrameKind;
 use passline_engine::{Channel, PacketSink, ShardCommand, StreamId};
 use std::net::SocketAddr;
@@ -30,13 +31,13 @@ pub(crate) struct Sockets {
     heard: mpsc::Sender<NetEvent>,
     /// The capture, if one runs.
     pub(crate) tap: Option<MediaTap>,
-    /// Packets that the kernel did not take.
-    pub(crate) unsent: u64,
+    /// Packets since the last tick.
+    pub(crate) tally: Tally,
 }
 
 impl Sockets {
     pub(crate) fn new(capacity: usize, heard: mpsc::Sender<NetEvent>) -> Self {
-        Sockets { slots: (0..capacity).map(|_| None).collect(), heard, tap: None, unsent: 0 }
+        Sockets { slots: (0..capacity).map(|_| None).collect(), heard, tap: None, tally: Tally::default() }
     }
 
     pub(crate) fn insert(&mut self, stream: StreamId, pair: Pair, now: Instant) {
@@ -59,10 +60,13 @@ impl Sockets {
         }
     }
 
-    /// The sockets of a stream, and the capture.
-    pub(crate) fn with_tap(&mut self, stream: StreamId) -> Option<(&mut StreamSockets, Option<&MediaTap>)> {
+    /// The sockets of a stream, the capture, and where packets are counted.
+    pub(crate) fn with_tap(
+        &mut self,
+        stream: StreamId,
+    ) -> Option<(&mut StreamSockets, Option<&MediaTap>, &mut Tally)> {
         let sockets = self.slots.get_mut(stream.slot as usize)?.as_deref_mut()?;
-        (sockets.stream == stream).then_some((sockets, self.tap.as_ref()))
+        (sockets.stream == stream).then_some((sockets, self.tap.as_ref(), &mut self.tally))
     }
 
     pub(crate) fn get_mut(&mut self, stream: StreamId) -> Option<&mut StreamSockets> {
@@ -84,7 +88,7 @@ impl Sockets {
     fn send(&mut self, stream: StreamId, channel: Channel, to: SocketAddr, packet: &[u8]) {
         let sockets = self.slots.get(stream.slot as usize).and_then(Option::as_deref);
         let Some(sockets) = sockets.filter(|sockets| sockets.stream == stream) else {
-            self.unsent += 1;
+            self.tally.gave(false, packet.len());
             return;
         };
         let socket = match channel {
@@ -93,7 +97,7 @@ impl Sockets {
         };
         // An unreachable peer (ICMP) or a full buffer costs this packet; the media time-out ends a dead call.
         let sent = socket.send_to(packet, to).is_ok();
-        self.unsent += u64::from(!sent);
+        self.tally.gave(sent, packet.len());
         if let Some(tap) = self.tap.as_ref().filter(|_| sent) {
             tap.copy(SystemTime::now(), stream, &sockets.terms, false, channel, to, packet);
         }

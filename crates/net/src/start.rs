@@ -6,6 +6,7 @@ use crate::dns::{Dns, Ours};
 use crate::gate::Gate;
 use crate::guard::Guard;
 use crate::outbox::Outbox;
+use crate::shard_metrics::ShardMetrics;
 use crate::sip_udp::SipUdp;
 use crate::tls::{Setup, Tls};
 use crate::{Handle, NetConfig, NetError, NetEvent, bind, media};
@@ -71,11 +72,15 @@ pub async fn start(
     let (event_sender, events) = mpsc::channel(EVENTS);
     let mut tasks = JoinSet::new();
     let mut shards = Vec::new();
+    let mut metrics = Vec::new();
     for shard in 0..config.shards.max(1) {
         let (sender, receiver) = mpsc::unbounded_channel();
         let settings = ShardConfig { shard, capacity: config.shard_capacity };
-        tasks.spawn(media::run(settings, receiver, media_sender.clone(), event_sender.clone()));
-        shards.push(sender);
+        let measured = Arc::<ShardMetrics>::default();
+        let (events, heard) = (media_sender.clone(), event_sender.clone());
+        tasks.spawn(media::run(settings, receiver, events, heard, measured.clone()));
+        shards.push((sender, measured.clone()));
+        metrics.push(measured);
     }
     let guard = Guard::new(Instant::now(), config.guard.clone());
     let gate = Gate::new(AllowList::new(&config.allow), guard);
@@ -90,7 +95,8 @@ pub async fn start(
             tasks.spawn(connections.clone().accept(transport, listener));
         }
     }
-    let handle = Handle::new(command_sender, udp_addresses, tcp_addresses.clone(), tls_addresses.clone());
+    let handle =
+        Handle::new(command_sender, udp_addresses, tcp_addresses.clone(), tls_addresses.clone(), metrics);
     let task = ControlTask {
         dns: Dns::new(&config.dns),
         config,

@@ -278,4 +278,6 @@ impl MediaShard {
 
     /// Longest time from a packet's arrival to the frame that plays it out at the earliest.
     pub const FRAME: Duration = FRAME;
+    /// Time from tick to tick.
+    pub const TICK: Duration = super::TICK;
 }
