@@ -135,6 +135,22 @@ fn reports(server: &Server, capture: &Capture, port: u16) {
         assert!(!line[2].is_empty(), "SDES with CNAME");
         before = packets;
     }
+    // How the caller sounds, told to it, and kept in the call record.
+    let fields = [
+        "rtcp.xr.voipmetrics.moscq",
+        "rtcp.xr.voipmetrics.rfactor",
+        "rtcp.xr.voipmetrics.gmin",
+        "_ws.malformed",
+    ];
+    let told = capture.tshark(&format!("rtcp.xr.bt == 7 && udp.srcport == {}", port + 1), &fields);
+    let last = told.last().expect("an extended report");
+    let quality = &server.call()["quality"];
+    let (mos, r) =
+        (quality["mos"].as_f64().expect("a score"), quality["r_factor"].as_f64().expect("a rating"));
+    assert!((mos - last[0].parse::<f64>().expect("a score")).abs() < 0.11, "{mos} and {last:?}");
+    assert!((r - last[1].parse::<f64>().expect("a rating")).abs() < 2.0, "{r} and {last:?}");
+    assert_eq!((last[2].as_str(), last[3].as_str()), ("16", ""));
+    assert!(mos > 4.0, "loopback sounds good: {quality}");
 }
 
 /// The recording of the caller holds the prompts that the server's log says were spoken, in that order. Prompts that a

@@ -17,6 +17,7 @@ mod load;
 mod media_capture;
 mod peers;
 mod phones;
+mod quality;
 mod recording;
 mod registered;
 mod reset;

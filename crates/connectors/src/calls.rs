@@ -86,7 +86,8 @@ pub struct CallRecord {
     pub ladder: Vec<CallMessage>,
 }
 
-/// What RTP tells of a call's audio, as it came to us (RFC 3611 §4.7.2); rates and densities are shares, 0-1.
+/// What RTP and RTCP tell of a call's audio, as it came to us and to the other side (RFC 3611 §4.7); rates and densities
+/// are shares, 0-1.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CallQuality {
@@ -104,6 +105,40 @@ pub struct CallQuality {
     pub gap_density: f64,
     /// Mean length of the time between bursts, ms.
     pub gap_ms: f64,
+    /// How it sounded here: rating by the E-model (ITU-T G.107), 0-93; none where no audio came.
+    pub r_factor: Option<f64>,
+    /// The same as mean opinion score of the conversation, 1-4.5 (MOS-CQ).
+    pub mos: Option<f64>,
+    /// The same without what delay does to a conversation (MOS-LQ).
+    pub mos_listening: Option<f64>,
+    /// Largest interarrival jitter (RFC 3550 §6.4.1), ms.
+    pub jitter_max_ms: f64,
+    /// Round trip from our RTP to the other side's and back, ms; none without RTCP from there.
+    pub round_trip_ms: Option<f64>,
+    /// DSCP of the packets that came (46 = expedited forwarding), if known.
+    pub dscp: Option<u8>,
+    /// How we sounded on the other side, by its RTCP; none without.
+    pub remote: Option<RemoteQuality>,
+}
+
+/// How we sounded on the other side.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RemoteQuality {
+    /// Packets of ours that it missed.
+    pub lost: u64,
+    /// Interarrival jitter there, ms.
+    pub jitter_ms: f64,
+    /// Rating by the E-model from these numbers, 0-93.
+    pub r_factor: Option<f64>,
+    /// The same as mean opinion score, 1-4.5.
+    pub mos: Option<f64>,
+    /// Rating by its own account (RFC 3611 §4.7.5), 0-100.
+    pub told_r_factor: Option<u8>,
+    /// Mean opinion score of the conversation by its own account, 1-5.
+    pub told_mos: Option<f64>,
+    /// Mean opinion score of listening by its own account, 1-5.
+    pub told_mos_listening: Option<f64>,
 }
 
 /// What the keys of a call were heard by.

@@ -14,7 +14,9 @@ mod ldap;
 mod store;
 
 pub use authority::{Authority, AuthorityConfig};
-pub use calls::{CallDiagnosis, CallMessage, CallQuality, CallRecord, DigitEvidence, KeyPress};
+pub use calls::{
+    CallDiagnosis, CallMessage, CallQuality, CallRecord, DigitEvidence, KeyPress, RemoteQuality,
+};
 pub use demo::{DemoAccount, DemoUser, demo_users, seed_demo};
 pub use embedded::{EmbeddedConnector, EmbeddedDirectory};
 pub use hash::HashCost;

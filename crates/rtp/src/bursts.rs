@@ -3,7 +3,7 @@
 //! A packet's fate is known when it can no longer come: 128 packets behind the newest. Until then a bit is kept for it.
 
 /// Packets in a row without loss that end a burst (RFC 3611 §4.7.2, the recommended Gmin).
-const GMIN: u32 = 16;
+pub(crate) const GMIN: u32 = 16;
 /// Packets whose fate is open.
 const OPEN: u32 = 128;
 
@@ -22,6 +22,9 @@ pub struct LossMetrics {
     pub burst_ms: f32,
     /// Mean length of the time between bursts in milliseconds.
     pub gap_ms: f32,
+    /// Mean length of losses (discards are losses) in a row by what it would be were they independent (BurstR of ITU-T
+    /// G.107); at least 1, and 0 before the first packet.
+    pub burst_ratio: f32,
 }
 
 /// Follows the packets of one stream by their index.
@@ -52,6 +55,9 @@ struct Counts {
     alone: u64,
     /// Packets in time that belong to no burst (c11).
     between: u64,
+    /// Times that a bad packet followed a good one.
+    runs: u64,
+    bad_before: bool,
 }
 
 impl Counts {
@@ -59,8 +65,11 @@ impl Counts {
         self.packets += 1;
         if came && useful {
             self.run = self.run.saturating_add(1);
+            self.bad_before = false;
             return;
         }
+        self.runs += u64::from(!self.bad_before);
+        self.bad_before = true;
         self.lost += u64::from(!came);
         self.discarded += u64::from(came);
         if self.run >= GMIN || self.cluster == 0 {
@@ -120,6 +129,8 @@ impl Bursts {
         let in_bursts = counts.packets - in_gaps.min(counts.packets);
         let bad_in_bursts = (counts.lost + counts.discarded).saturating_sub(counts.alone);
         let mean = |packets: u64, times: u64| share(packets, times) * packet_ms;
+        let bad = counts.lost + counts.discarded;
+        let burst_ratio = share(bad, counts.runs) * (1.0 - share(bad, counts.packets));
         LossMetrics {
             loss_rate: share(counts.lost, counts.packets),
             discard_rate: share(counts.discarded, counts.packets),
@@ -127,6 +138,7 @@ impl Bursts {
             gap_density: share(counts.alone, in_gaps),
             burst_ms: mean(in_bursts, counts.bursts),
             gap_ms: mean(in_gaps, counts.bursts + 1),
+            burst_ratio: if counts.packets == 0 { 0.0 } else { burst_ratio.max(1.0) },
         }
     }
 }
@@ -172,9 +184,18 @@ mod tests {
     }
 
     #[test]
+    fn the_burst_ratio_tells_rows_of_losses_from_single_ones() {
+        let one_in_ten = ".........x".repeat(100);
+        assert_eq!(metrics(&one_in_ten).burst_ratio, 1.0, "more regular than chance");
+        // As many losses, always five in a row: 5 instead of 1 / 0.9.
+        let rows = (".".repeat(45) + "xxlxx").repeat(20) + ".";
+        assert!((metrics(&rows).burst_ratio - 4.5).abs() < 0.01, "{:?}", metrics(&rows));
+    }
+
+    #[test]
     fn order_does_not_count_and_nothing_divides_by_nothing() {
         assert_eq!(metrics(""), LossMetrics::default());
-        assert_eq!(metrics("."), LossMetrics { gap_ms: 20.0, ..LossMetrics::default() });
+        assert_eq!(metrics("."), LossMetrics { gap_ms: 20.0, burst_ratio: 1.0, ..LossMetrics::default() });
         let mut bursts = Bursts::default();
         for index in [100, 102, 101, 105, 103, 104, 99, 103] {
             bursts.packet(index, true);

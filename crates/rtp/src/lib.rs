@@ -7,6 +7,7 @@ pub mod codec;
 mod conceal;
 mod digit;
 mod drift;
+mod emodel;
 mod event;
 mod generate;
 mod history;
@@ -16,6 +17,7 @@ mod order;
 mod packet;
 mod path;
 mod playout;
+mod quality;
 mod receiver;
 mod redundancy;
 mod report;
@@ -26,12 +28,14 @@ mod spread;
 mod stats;
 mod stream;
 mod tone;
+mod xr;
 
 pub use bursts::LossMetrics;
 pub use codec::{CODECS, Codec, CodecInfo};
 pub use digit::{
     Digit, DigitConfig, DigitOutput, FrameKind, HIGH_HZ, LOW_HZ, MediaTime, Method, Methods, Press, PressEnd,
 };
+pub use emodel::{Impairment, Opinion, PathConditions, mos};
 pub use event::{EventName, EventPacket, EventPayload, EventSender};
 pub use generate::ToneGenerator;
 pub use mask::{PacketMask, is_plain_rtcp};
@@ -42,3 +46,4 @@ pub use report::RtcpSeen;
 pub use stats::Statistics;
 pub use stream::{Playout, Stream, StreamConfig};
 pub use tone::{Tone, ToneDetector, ToneEvent, detect_tones};
+pub use xr::VoipMetrics;

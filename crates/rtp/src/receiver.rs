@@ -13,6 +13,7 @@ use crate::redundancy::{Block, blocks};
 use crate::report::Reception;
 use crate::sequence::{Place, Sequence};
 use crate::stats::Statistics;
+use crate::xr::VoipMetrics;
 
 /// Comfort noise (RFC 3389): the sender's way to say silence.
 const COMFORT_NOISE: u8 = 13;
@@ -411,6 +412,11 @@ impl Receiver {
         (self.player.pcm(), self.player.octets())
     }
 
+    /// The codec that was agreed on.
+    pub(crate) fn codec(&self) -> Codec {
+        self.types.codec
+    }
+
     /// For the report block of RTCP, once a source is known.
     pub(crate) fn reception(&self) -> Option<Reception> {
         self.sequence.source().map(|source| Reception {
@@ -419,6 +425,7 @@ impl Receiver {
             received: self.unique + self.counts.duplicated,
             highest: self.sequence.extended(),
             jitter: self.jitter as u32,
+            voip: VoipMetrics::default(),
         })
     }
 
@@ -430,6 +437,8 @@ impl Receiver {
             lost: expected.saturating_sub(self.unique),
             jitter_ms: self.jitter / 8.0,
             delay_ms: self.player.delay() as f32 / 8.0,
+            buffer_ms: self.player.target() as f32 / 8.0,
+            packet_ms: self.packet_samples as f32 / 8.0,
             concealed_ms: self.player.concealed / 8,
             trimmed_ms: self.player.trimmed / 8,
             remote_ssrc: self.sequence.source(),

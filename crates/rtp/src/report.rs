@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::rtcp::{Block, Part, SenderInfo, Writer, read};
+use crate::xr::{self, VoipMetrics, XrBlock};
 
 /// Least mean interval (RFC 3550 §6.2); the first one is half of it. The share of the bandwidth (5 % of 80 kbit/s
-/// for two members) would allow one each half second, so this is always the larger.
+/// for two members) would allow one each half second, extended report included, so this is always the larger.
 const INTERVAL: Duration = Duration::from_secs(5);
 /// Compensation of timer reconsideration: e - 3/2 (RFC 3550 §6.3.1).
 const COMPENSATION: f64 = 1.218_28;
@@ -20,6 +21,8 @@ pub(crate) struct Reception {
     pub(crate) received: u64,
     pub(crate) highest: u32,
     pub(crate) jitter: u32,
+    /// How it sounds, but for the round trip.
+    pub(crate) voip: VoipMetrics,
 }
 
 /// What an RTCP datagram held.
@@ -42,6 +45,10 @@ pub(crate) struct RemoteView {
     pub(crate) fraction_lost: f32,
     pub(crate) jitter: u32,
     pub(crate) round_trip: Option<Duration>,
+    /// Reports on what we send.
+    pub(crate) reports: u64,
+    /// How it hears us, if it says so.
+    pub(crate) voip: Option<VoipMetrics>,
 }
 
 /// The RTCP side of one stream.
@@ -51,11 +58,13 @@ pub(crate) struct Reports {
     cname: String,
     due: Instant,
     seed: u64,
-    /// Middle bits of the NTP time of our last sender reports, and when they went out.
+    /// Middle bits of the NTP time of our last sender reports or reference times, and when they went out.
     sent: [Option<(u32, Instant)>; REMEMBERED],
     next_sent: usize,
     /// Middle bits of the NTP time of the other side's last sender report, and when it came.
     last: Option<(u32, Instant)>,
+    /// Who sent the last reference time (RFC 3611 §4.4), its middle bits, and when it came.
+    reference: Option<(u32, u32, Instant)>,
     expected_before: u64,
     received_before: u64,
     packets_before: u32,
@@ -76,6 +85,7 @@ impl Reports {
             sent: [None; REMEMBERED],
             next_sent: 0,
             last: None,
+            reference: None,
             expected_before: 0,
             received_before: 0,
             packets_before: 0,
@@ -117,6 +127,18 @@ impl Reports {
                 self.judge(now, block);
             }
             Part::Bye(source) if remote == Some(source) => seen.bye = true,
+            Part::Extended(from, XrBlock::ReferenceTime(ntp))
+                if remote.is_none_or(|remote| remote == from) =>
+            {
+                self.reference = Some((from, (ntp >> 16) as u32, now));
+            }
+            Part::Extended(_, XrBlock::Delay { source, last, delay }) if source == self.ssrc => {
+                self.round_trip(now, last, delay);
+            }
+            Part::Extended(_, XrBlock::Voip { source, metrics }) if source == self.ssrc => {
+                seen.about_us = true;
+                self.view.voip = Some(metrics);
+            }
             _ => {}
         });
         self.received_count += u64::from(seen.valid);
@@ -127,10 +149,15 @@ impl Reports {
         self.view.lost = u64::try_from(block.lost).unwrap_or(0);
         self.view.fraction_lost = f32::from(block.fraction_lost) / 256.0;
         self.view.jitter = block.jitter;
-        let sent =
-            self.sent.iter().flatten().find(|(ntp, _)| *ntp == block.last_report && block.last_report != 0);
+        self.view.reports += 1;
+        self.round_trip(now, block.last_report, block.delay);
+    }
+
+    /// The other side had what we said at NTP time `last` for so long, in 1/65536 s.
+    fn round_trip(&mut self, now: Instant, last: u32, delay: u32) {
+        let sent = self.sent.iter().flatten().find(|(ntp, _)| *ntp == last && last != 0);
         if let Some((_, at)) = sent {
-            let held = Duration::from_secs_f64(f64::from(block.delay) / 65_536.0);
+            let held = Duration::from_secs_f64(f64::from(delay) / 65_536.0);
             let whole = now.saturating_duration_since(*at);
             self.view.round_trip = Some(whole.saturating_sub(held));
         }
@@ -151,22 +178,51 @@ impl Reports {
             false => 0,
         };
         self.packets_before = info.packets;
+        let ntp = info.ntp;
         let info = (self.silent_reports < 2).then_some(info);
         let block = reception.map(|reception| self.block(now, reception));
         let mut writer = Writer::new(out);
         writer.report(self.ssrc, info, block);
         writer.cname(self.ssrc, &self.cname);
+        self.extend(now, ntp, info.is_some(), reception, &mut writer);
         if bye {
             writer.bye(self.ssrc);
         }
         let length = writer.finish();
-        if let (Some(info), true) = (info, length > 0) {
-            self.sent[self.next_sent % REMEMBERED] = Some(((info.ntp >> 16) as u32, now));
+        if length > 0 {
+            self.sent[self.next_sent % REMEMBERED] = Some(((ntp >> 16) as u32, now));
             self.next_sent += 1;
         }
         self.sent_count += u64::from(length > 0);
         self.schedule(now, INTERVAL);
         length
+    }
+
+    /// The extended report: how it sounds here; our clock if no sender report tells it; how long ago the other side's
+    /// came (RFC 3611 §4.4, §4.5, §4.7).
+    fn extend(
+        &self,
+        now: Instant,
+        ntp: u64,
+        sender: bool,
+        reception: Option<Reception>,
+        writer: &mut Writer<'_>,
+    ) {
+        let mut blocks = [XrBlock::ReferenceTime(ntp); 3];
+        let mut count = usize::from(!sender);
+        if let Some((source, last, at)) = self.reference {
+            let delay = (now.saturating_duration_since(at).as_secs_f64() * 65_536.0) as u32;
+            blocks[count] = XrBlock::Delay { source, last, delay };
+            count += 1;
+        }
+        if let Some(Reception { source, voip, .. }) = reception {
+            let round_trip_ms = self.view.round_trip.map(|time| time.as_millis().min(0xFFFF) as u16);
+            blocks[count] = XrBlock::Voip { source, metrics: VoipMetrics { round_trip_ms, ..voip } };
+            count += 1;
+        }
+        if count > 0 {
+            xr::write(writer, self.ssrc, &blocks[..count]);
+        }
     }
 
     fn block(&mut self, now: Instant, reception: Reception) -> Block {
@@ -199,9 +255,10 @@ impl Reports {
 mod tests {
     use super::*;
     use crate::stream::tests::epoch;
+    use crate::xr::tests::METRICS;
 
     const RECEPTION: Reception =
-        Reception { source: 2, expected: 100, received: 75, highest: 1099, jitter: 12 };
+        Reception { source: 2, expected: 100, received: 75, highest: 1099, jitter: 12, voip: METRICS };
 
     fn info(packets: u32, ntp: u64) -> SenderInfo {
         SenderInfo { ntp, packets, ..SenderInfo::default() }
@@ -242,6 +299,39 @@ mod tests {
         assert!((round_trip - 0.06).abs() < 0.001, "{round_trip}");
         assert_eq!(here.view.lost, 25);
         assert_eq!(here.view.fraction_lost, 0.25);
+    }
+
+    #[test]
+    fn a_side_that_only_receives_measures_the_round_trip_and_each_knows_how_the_other_hears() {
+        let now = epoch();
+        let ms = Duration::from_millis;
+        let mut here = Reports::new(now, 1, "here".into(), 1);
+        let mut there = Reports::new(now, 2, "there".into(), 2);
+        let mut out = [0u8; 300];
+        let ntp = 0xE000_0000_8000_0000;
+        // Never sent anything: a receiver report with a reference time.
+        let length = here.write(now, info(0, ntp), Some(RECEPTION), false, &mut out);
+        assert_eq!(out[1], 201);
+        let seen = there.receive(now + ms(40), &out[..length], Some(1));
+        assert!(seen.valid && seen.about_us);
+        assert_eq!(there.view.voip.expect("told").mos_cq, METRICS.mos_cq);
+        assert_eq!(there.view.voip.expect("told").round_trip_ms, None, "not measured yet");
+        let length = there.write(now + ms(2040), info(9, ntp), None, false, &mut out);
+        let seen = here.receive(now + ms(2080), &out[..length], Some(2));
+        assert!(seen.valid && !seen.about_us);
+        let round_trip = here.view.round_trip.expect("measured").as_secs_f64();
+        assert!((round_trip - 0.08).abs() < 0.001, "{round_trip}");
+        // What it has measured it tells.
+        let length = here.write(now + ms(3000), info(0, ntp + 1), Some(RECEPTION), false, &mut out);
+        there.receive(now + ms(3040), &out[..length], Some(1));
+        assert_eq!(there.view.voip.expect("told").round_trip_ms, Some(80));
+        // A stranger's reference time is not answered.
+        let mut stranger = Reports::new(now, 3, "stranger".into(), 3);
+        let length = stranger.write(now, info(0, 7 << 32), None, false, &mut out);
+        there.receive(now + ms(3050), &out[..length], Some(1));
+        let length = there.write(now + ms(4000), info(18, ntp), None, true, &mut out);
+        assert!(!stranger.receive(now + ms(4040), &out[..length], None).about_us);
+        assert_eq!(stranger.view.round_trip, None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Writing is by hand because the crate's builders take memory for each packet; the tests read back with it.
 
+use crate::xr::{self, EXTENDED_REPORT, XrBlock};
 use rtcp_types::{Bye, ReceiverReport, ReportBlock, RtcpPacketParser, RtcpPacketParserExt, SenderReport};
 
 const SENDER_REPORT: u8 = 200;
@@ -43,7 +44,7 @@ pub(crate) struct SenderInfo {
 }
 
 /// One part of a compound packet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) enum Part {
     /// A sender report of this source.
     Sender(u32, SenderInfo),
@@ -53,6 +54,8 @@ pub(crate) enum Part {
     Block(u32, Block),
     /// This source leaves.
     Bye(u32),
+    /// A block of an extended report, with the reporter.
+    Extended(u32, XrBlock),
     /// Anything else that is well-formed.
     Other,
 }
@@ -111,6 +114,7 @@ fn read_part(kind: u8, part: &[u8], visit: &mut impl FnMut(Part)) -> bool {
             }
             bye.ssrcs().for_each(|source| visit(Part::Bye(source)));
         }
+        EXTENDED_REPORT => return xr::read(part, |reporter, block| visit(Part::Extended(reporter, block))),
         _ => visit(Part::Other),
     }
     true
@@ -147,7 +151,7 @@ impl<'a> Writer<'a> {
         if self.full { 0 } else { self.length }
     }
 
-    fn put(&mut self, octets: &[u8]) {
+    pub(crate) fn put(&mut self, octets: &[u8]) {
         let end = self.length + octets.len();
         match self.out.get_mut(self.length..end) {
             Some(place) => {
@@ -158,11 +162,11 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn word(&mut self, word: u32) {
+    pub(crate) fn word(&mut self, word: u32) {
         self.put(&word.to_be_bytes());
     }
 
-    fn header(&mut self, count: u8, kind: u8, words: u16) {
+    pub(crate) fn header(&mut self, count: u8, kind: u8, words: u16) {
         let [high, low] = words.to_be_bytes();
         self.put(&[0x80 | count, kind, high, low]);
     }

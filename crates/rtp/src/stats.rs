@@ -1,6 +1,8 @@
 //! What is known of a stream's quality.
 
 use crate::bursts::LossMetrics;
+use crate::emodel::Opinion;
+use crate::xr::VoipMetrics;
 
 /// Counts and measures of one stream, both directions.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
@@ -37,6 +39,10 @@ pub struct Statistics {
     pub jitter_max_ms: f32,
     /// Present playout delay in milliseconds.
     pub delay_ms: f32,
+    /// The delay that the playout needs for this jitter, in milliseconds.
+    pub buffer_ms: f32,
+    /// Length of the last audio packet in milliseconds.
+    pub packet_ms: f32,
     /// Milliseconds of playout that had to be made up (loss, lateness, empty buffer).
     pub concealed_ms: u64,
     /// Milliseconds of playout left out to take back delay.
@@ -67,4 +73,12 @@ pub struct Statistics {
     pub remote_jitter_ms: f32,
     /// Round trip in milliseconds from LSR and DLSR (RFC 3550 §6.4.1).
     pub round_trip_ms: Option<f32>,
+    /// DSCP of the last packet received (RFC 2474), where the shell tells it.
+    pub dscp: Option<u8>,
+    /// How the other side sounds here (ITU-T G.107); `None` before the first audio.
+    pub opinion: Option<Opinion>,
+    /// How we sound there, estimated from its RTCP reports; `None` if there are none.
+    pub remote_opinion: Option<Opinion>,
+    /// How we sound there, by its own account (RFC 3611 §4.7).
+    pub remote_voip: Option<VoipMetrics>,
 }

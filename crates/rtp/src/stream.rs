@@ -8,8 +8,10 @@ use std::time::Instant;
 
 use crate::codec::Codec;
 use crate::digit::{Digit, DigitConfig, DigitOutput, FrameKind, MediaTime, Method};
+use crate::emodel::Impairment;
 use crate::packet::PacketError;
 use crate::path::DigitPath;
+use crate::quality;
 use crate::receiver::{PayloadTypes, Received, Receiver};
 use crate::report::{Reports, RtcpSeen};
 use crate::rtcp::SenderInfo;
@@ -82,6 +84,8 @@ pub struct Stream {
     sender: Sender,
     reports: Reports,
     digits: DigitPath,
+    /// DSCP of the last packet received.
+    dscp: Option<u8>,
 }
 
 impl Stream {
@@ -101,6 +105,7 @@ impl Stream {
             sender: Sender::new(&config),
             digits: DigitPath::new(config.digits),
             reports: Reports::new(now, config.ssrc, config.cname, seed),
+            dscp: None,
         }
     }
 
@@ -119,6 +124,11 @@ impl Stream {
     pub fn receive_rtp(&mut self, now: Instant, packet: &[u8]) -> Result<Received, PacketError> {
         let now = self.media_time(now);
         self.receiver.receive(now, packet, &mut self.digits)
+    }
+
+    /// The packets that come are marked so (RFC 2474).
+    pub fn marked(&mut self, dscp: u8) {
+        self.dscp = Some(dscp);
     }
 
     /// Takes an RTCP datagram; `now` is its kernel receive time. Garbage is counted and ignored.
@@ -181,7 +191,7 @@ impl Stream {
         self.reports.deadline()
     }
 
-    /// Writes a compound RTCP packet (SR or RR, SDES CNAME) if one is due (RFC 3550 §6.2); `wallclock_ntp` is `now` as
+    /// Writes a compound RTCP packet (SR or RR, SDES CNAME, XR) if one is due (RFC 3550 §6.2); `wallclock_ntp` is `now` as
     /// 64-bit NTP time.
     pub fn send_rtcp(&mut self, now: Instant, wallclock_ntp: u64, out: &mut [u8]) -> Option<usize> {
         if now < self.reports.deadline() {
@@ -202,7 +212,10 @@ impl Stream {
             packets: self.sender.packets as u32,
             octets: self.sender.octets as u32,
         };
-        let reception = self.receiver.reception();
+        let mut reception = self.receiver.reception();
+        if let Some(reception) = &mut reception {
+            reception.voip = quality::voip_metrics(&self.statistics());
+        }
         self.reports.write(now, info, reception, bye, out)
     }
 
@@ -238,7 +251,7 @@ impl Stream {
     /// Counts and measures so far.
     pub fn statistics(&self) -> Statistics {
         let view = &self.reports.view;
-        Statistics {
+        let mut statistics = Statistics {
             sent: self.sender.packets,
             sent_octets: self.sender.octets,
             rtcp_sent: self.reports.sent_count,
@@ -249,8 +262,14 @@ impl Stream {
             other_events: self.digits.ignored_events().into(),
             other_event: self.digits.other_event(),
             round_trip_ms: view.round_trip.map(|time| time.as_secs_f32() * 1000.0),
+            dscp: self.dscp,
+            remote_voip: view.voip,
             ..self.receiver.statistics()
-        }
+        };
+        let codec = Impairment::of(self.receiver.codec());
+        statistics.opinion = quality::here(&statistics, codec);
+        statistics.remote_opinion = if view.reports > 0 { quality::there(&statistics, codec) } else { None };
+        statistics
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     ladder,
     operate::print_json,
 };
-use passline_connectors::{CallRecord, DigitEvidence, KeyPress};
+use passline_connectors::{CallQuality, CallRecord, DigitEvidence, KeyPress, RemoteQuality};
 
 /// Looks in the store, and then among the running calls.
 pub async fn run(config: &Config, args: &CallInfoArgs) -> Result<(), Failure> {
@@ -105,8 +105,9 @@ fn show(call: &CallRecord, json: bool) -> Result<(), Failure> {
             ),
         );
         let quality = &call.quality;
+        opinions(quality);
         line(
-            "quality",
+            "losses",
             &format!(
                 "{:.1} % lost, {:.1} % too late; bursts of {:.0} ms with {:.0} % bad, {:.0} ms apart; clocks {}",
                 100.0 * quality.loss_rate,
@@ -144,6 +145,42 @@ fn show(call: &CallRecord, json: bool) -> Result<(), Failure> {
     show_presses(&call.presses);
     draw(&call.ladder);
     Ok(())
+}
+
+/// How the call sounded here and there, and how its packets came.
+fn opinions(quality: &CallQuality) {
+    let round_trip = quality.round_trip_ms.map_or("not measured".into(), |ms| format!("{ms:.1} ms"));
+    let dscp = quality.dscp.map_or("not known".into(), named_dscp);
+    if let (Some(mos), Some(r)) = (quality.mos, quality.r_factor) {
+        let listening = quality.mos_listening.unwrap_or(mos);
+        line("quality", &format!("MOS {mos:.2} (R {r:.0}; {listening:.2} without delay), as heard here"));
+    }
+    if let Some(remote) = &quality.remote {
+        let there = remote.mos.zip(remote.r_factor).map(|(mos, r)| {
+            let RemoteQuality { lost, jitter_ms, .. } = remote;
+            format!("MOS {mos:.2} (R {r:.0}) over there, where {lost} were lost, jitter {jitter_ms:.1} ms")
+        });
+        let told = remote.told_mos.or(remote.told_mos_listening).map(|mos| {
+            let r = remote.told_r_factor.map_or(String::new(), |r| format!(" (R {r})"));
+            format!("MOS {mos:.1}{r} by its own account")
+        });
+        line("", &there.into_iter().chain(told).collect::<Vec<_>>().join("; "));
+    }
+    line(
+        "way",
+        &format!("round trip {round_trip}, jitter at most {:.1} ms, DSCP {dscp}", quality.jitter_max_ms),
+    );
+}
+
+/// A code point by its name (RFC 2474, 2597, 3246).
+fn named_dscp(dscp: u8) -> String {
+    match dscp {
+        0 => "0 (best effort)".into(),
+        46 => "46 (EF)".into(),
+        class if class % 8 == 0 && class < 64 => format!("{class} (CS{})", class / 8),
+        class @ 10..=38 if class % 2 == 0 => format!("{class} (AF{}{})", class / 8, class % 8 / 2),
+        other => other.to_string(),
+    }
 }
 
 /// What each key was heard by; secret keys as dots.
@@ -196,5 +233,19 @@ fn line(name: &str, value: &str) {
 fn some(name: &str, value: Option<&str>) {
     if let Some(value) = value {
         line(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named_dscp;
+
+    #[test]
+    fn code_points_have_their_names() {
+        for (dscp, name) in
+            [(46, "46 (EF)"), (24, "24 (CS3)"), (34, "34 (AF41)"), (0, "0 (best effort)"), (45, "45")]
+        {
+            assert_eq!(named_dscp(dscp), name);
+        }
     }
 }

@@ -78,8 +78,9 @@ pub fn print_call(call: &CallRecord) {
         0 => String::new(),
         packets => format!(" in {packets} packets, {} lost", call.evidence.lost),
     };
+    let mos = call.quality.mos.map(|mos| format!("MOS {mos:.1}, ")).unwrap_or_default();
     println!(
-        "{}  {}  {} → {}  {}  {} by {}{evidence}  {} packets in, {} lost, {} doubled, jitter {:.1} ms, {} out  {}",
+        "{}  {}  {} → {}  {}  {} by {}{evidence}  {mos}{} packets in, {} lost, {} doubled, jitter {:.1} ms, {} out  {}",
         call.start,
         call.call,
         call.from,

@@ -1,7 +1,7 @@
 //! What is kept of a call: times as UTC, numbers masked, nothing in it that moves a terminal.
 use crate::news::sentence;
 use passline_connectors::{
-    CallDiagnosis, CallMessage, CallQuality, CallRecord, DigitEvidence, KeyPress, mask_number,
+    CallDiagnosis, CallMessage, CallQuality, CallRecord, DigitEvidence, KeyPress, RemoteQuality, mask_number,
 };
 use passline_engine::{Direction, LadderLine};
 use passline_rtp::{EventName, Statistics};
@@ -116,7 +116,27 @@ fn quality(statistics: &Statistics) -> CallQuality {
         burst_ms: loss.burst_ms.into(),
         gap_density: loss.gap_density.into(),
         gap_ms: loss.gap_ms.into(),
+        r_factor: statistics.opinion.map(|opinion| opinion.r.into()),
+        mos: statistics.opinion.map(|opinion| opinion.mos_cq.into()),
+        mos_listening: statistics.opinion.map(|opinion| opinion.mos_lq.into()),
+        jitter_max_ms: statistics.jitter_max_ms.into(),
+        round_trip_ms: statistics.round_trip_ms.map(f64::from),
+        dscp: statistics.dscp,
+        remote: remote(statistics),
     }
+}
+
+fn remote(statistics: &Statistics) -> Option<RemoteQuality> {
+    let Statistics { remote_opinion: opinion, remote_voip: told, .. } = *statistics;
+    (opinion.is_some() || told.is_some()).then(|| RemoteQuality {
+        lost: statistics.remote_lost,
+        jitter_ms: statistics.remote_jitter_ms.into(),
+        r_factor: opinion.map(|opinion| opinion.r.into()),
+        mos: opinion.map(|opinion| opinion.mos_cq.into()),
+        told_r_factor: told.and_then(|told| told.r_factor),
+        told_mos: told.and_then(|told| told.mos_cq).map(f64::from),
+        told_mos_listening: told.and_then(|told| told.mos_lq).map(f64::from),
+    })
 }
 
 fn evidence(ledger: &passline_engine::DigitLedger) -> DigitEvidence {

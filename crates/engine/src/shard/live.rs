@@ -116,6 +116,10 @@ impl Live {
         self.take_rtcp(at, from, packet)
     }
 
+    pub(super) fn marked(&mut self, dscp: u8) {
+        self.stream.marked(dscp);
+    }
+
     fn take_rtcp(&mut self, at: Instant, from: SocketAddr, packet: &[u8]) -> Received {
         if !self.stream.receive_rtcp(at, packet).valid {
             return Received::Bad;

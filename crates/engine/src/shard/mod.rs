@@ -171,6 +171,14 @@ impl MediaShard {
         }
     }
 
+    /// The last packet that [`receive`](Self::receive) took for this stream was marked so (RFC 2474), as the kernel says
+    /// (IP_RECVTOS, IPV6_RECVTCLASS: the upper six bits of that octet). Told again and again or only where it changes.
+    pub fn marked(&mut self, stream: StreamId, dscp: u8) {
+        if let Some(live) = live_of(&mut self.slots, stream) {
+            live.marked(dscp);
+        }
+    }
+
     /// Plays one frame of the streams of one phase. `scheduled` is the instant this should have happened
     /// ([`next_tick`](Self::next_tick)), `now` the instant it does: frames too late to be of use are not sent, but
     /// their time passes.

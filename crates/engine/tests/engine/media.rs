@@ -39,6 +39,49 @@ fn packets_from_elsewhere_change_nothing_at_any_time() {
 }
 
 #[test]
+fn the_record_tells_how_a_call_sounded_on_both_sides() {
+    let mut world = World::new();
+    let mut peer = Peer::new("sound");
+    let stream = peer.call(&mut world);
+    for round in 0..600 {
+        let packet = peer.audio();
+        // One in twenty is lost, three of these in a row.
+        if round % 60 < 57 {
+            assert_eq!(world.rtp_in(stream, peer.rtp, &packet), Received::Taken);
+            world.shard.marked(stream, 46);
+        }
+        world.run(FRAME);
+    }
+    // What we told of ourselves, it answers: a receiver report (one in five lost) and its own opinion.
+    let ours = world.wire.rtcp.last().expect("a report").packet.clone();
+    assert_eq!(ours[1], 200);
+    let (ssrc, ntp) = (&ours[4..8], &ours[10..14]);
+    let mut report = vec![0x81, 201, 0, 7, 0, 0, 0xCA, 0xFE];
+    report.extend([ssrc, &[51, 0, 0, 120], &[0, 0, 2, 88], &[0, 0, 0, 80], ntp, &[0, 0, 0, 0]].concat());
+    report.extend([0x80, 207, 0, 10, 0, 0, 0xCA, 0xFE, 7, 0, 0, 8]);
+    report.extend(
+        [ssrc, &[51, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 60], &[127, 127, 127, 16, 55, 127, 30, 29]].concat(),
+    );
+    report.extend([0xF0, 0, 0, 40, 0, 60, 0, 200]);
+    world.run(Duration::from_millis(30));
+    let sent_at = world.wire.rtcp.last().expect("a report").at;
+    let waited = world.now.saturating_duration_since(sent_at).as_secs_f32() * 1000.0;
+    let taken = world.shard.receive(world.now, stream, Channel::Rtcp, peer.rtp, &report);
+    assert_eq!(taken, Received::Taken);
+    peer.bye(&mut world);
+    let seen = world.records[0].statistics.expect("media");
+    let here = seen.opinion.expect("audio came");
+    assert!((3.2..4.2).contains(&here.mos_lq) && here.mos_cq <= here.mos_lq, "{seen:?}");
+    assert!((seen.loss.burst_ratio - 2.85).abs() < 0.1 && seen.dscp == Some(46), "{seen:?}");
+    assert!((seen.round_trip_ms.expect("measured") - waited).abs() < 1.0, "{seen:?}, {waited} ms");
+    let there = seen.remote_opinion.expect("reported");
+    assert!((2.0..3.6).contains(&there.mos_lq) && seen.remote_lost == 120, "{seen:?}");
+    let told = seen.remote_voip.expect("told");
+    assert_eq!((told.r_factor, told.mos_lq, told.mos_cq), (Some(55), Some(3.0), Some(2.9)));
+    world.expect_empty();
+}
+
+#[test]
 fn a_caller_behind_nat_is_answered_where_its_packets_come_from() {
     let mut world = World::new();
     let mut peer = Peer::new("nat");
