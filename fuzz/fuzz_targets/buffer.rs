@@ -1,7 +1,7 @@
 //! The jitter buffer: audio of any length, order and time, ticks that come late, other codecs in mid-call. Frames are always
 //! whole, counts never contradict one another. Each step is four octets: what to do, and three numbers for it.
 #![no_main]
-use passline_rtp::{Codec, Stream, StreamConfig};
+use passline_rtp::{CODECS, Stream, StreamConfig};
 use std::time::{Duration, Instant};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
@@ -35,13 +35,13 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
                 now += Duration::from_millis(u64::from(a) * 8);
                 stream.advance(now);
             }
-            _ if b & 1 == 0 => stream.renegotiate(
-                if a & 1 == 0 { Codec::Pcmu } else { Codec::Pcma },
-                if a & 1 == 0 { 0 } else { 8 },
-                None,
-                None,
-                Some(98),
-            ),
+            // Any codec: those of G.711 keep the payload types that the packets above have.
+            _ if b & 1 == 0 => {
+                let codec = CODECS[usize::from(a) % CODECS.len()].codec;
+                let payload_type = if a & 0x80 == 0 { codec.info().payload_type } else { 0 };
+                let terms = StreamConfig { codec, payload_type, redundancy_type: Some(98), ..StreamConfig::default() };
+                stream.renegotiate(&terms.terms());
+            }
             _ => source = c,
         }
         while stream.poll_digit().is_some() {}

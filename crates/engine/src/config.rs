@@ -1,6 +1,6 @@
 //! Settings of the engine.
 use crate::Policy;
-use passline_rtp::codec::Codec;
+use passline_rtp::codec::{CODECS, Codec};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub struct EngineConfig {
     /// Most incoming calls from unknown callers that have not been confirmed by an ACK, as forged ones never are; a
     /// further one gets 503. Counts only where there are trunks or devices for whom the rest is kept.
     pub max_half_open: usize,
-    /// Codecs offered and accepted, the best first.
+    /// Codecs offered, in this order, and accepted, in the order of whoever offers.
     pub codecs: Vec<Codec>,
     /// Listen for tones in the audio of incoming calls.
     pub inband: bool,
@@ -46,6 +46,14 @@ pub struct EngineConfig {
     pub policy: Policy,
 }
 
+/// All codecs but L16, which takes two to four times the bandwidth of the others.
+///
+/// G.711 stands first: prompts are kept in it, so that a call of ours needs no encoder.
+fn usual_codecs() -> Vec<Codec> {
+    let usual = |codec: &Codec| !matches!(codec, Codec::L16 | Codec::L16Wide);
+    CODECS.iter().map(|info| info.codec).filter(usual).collect()
+}
+
 impl Default for EngineConfig {
     fn default() -> Self {
         EngineConfig {
@@ -53,7 +61,7 @@ impl Default for EngineConfig {
             media_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             max_calls: 1000,
             max_half_open: 200,
-            codecs: vec![Codec::Pcmu, Codec::Pcma],
+            codecs: usual_codecs(),
             inband: true,
             shards: 1,
             shard_capacity: 1100,

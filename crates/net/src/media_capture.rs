@@ -4,7 +4,7 @@
 //! the packet is counted and forgotten. Masking is done by [`MediaFeed`] on the writer's thread, and there is no other way
 //! out of the ring: what leaves this crate is masked.
 use crate::bind::Pair;
-use passline_engine::rtp::{Codec, MediaTime, PacketMask, PayloadTypes, is_plain_rtcp, is_rtcp};
+use passline_engine::rtp::{MediaTime, PacketMask, PayloadTypes, is_plain_rtcp, is_rtcp};
 use passline_engine::{Channel, ShardCommand, StreamId};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,8 +15,9 @@ use std::time::{Duration, SystemTime};
 
 /// Packets that may wait to be written: 80 ms of a thousand calls.
 const RING: usize = 8192;
-/// Largest packet that is captured, in octets: 60 ms of G.711 with headers; longer ones are counted as missed.
-const ROOM: usize = 640;
+/// Largest packet that is captured, in octets: 60 ms of G.711, 20 ms of any codec, with headers; longer ones are
+/// counted as missed.
+const ROOM: usize = 672;
 /// A payload type that no packet has.
 const NONE: u8 = 255;
 
@@ -38,12 +39,7 @@ impl Terms {
         Terms {
             rtp: pair.rtp.local_addr().unwrap_or(nowhere),
             rtcp: pair.rtcp.local_addr().unwrap_or(nowhere),
-            types: PayloadTypes {
-                codec: Codec::default(),
-                payload_type: NONE,
-                events: [None; 2],
-                redundancy: None,
-            },
+            types: PayloadTypes { payload_type: NONE, ..PayloadTypes::default() },
             rtcp_mux: false,
             shown: false,
         }
@@ -54,28 +50,9 @@ impl Terms {
         match command {
             ShardCommand::Open { open, .. } => {
                 self.rtcp_mux = open.rtcp_mux;
-                self.types = PayloadTypes {
-                    codec: open.config.codec,
-                    payload_type: open.config.payload_type,
-                    events: [open.config.event_payload_type, open.config.event_receive_type],
-                    redundancy: open.config.redundancy_type,
-                };
+                self.types = open.config.terms().payload_types();
             }
-            ShardCommand::Retarget {
-                codec,
-                payload_type,
-                event_payload_type,
-                event_receive_type,
-                redundancy_type,
-                ..
-            } => {
-                self.types = PayloadTypes {
-                    codec: *codec,
-                    payload_type: *payload_type,
-                    events: [*event_payload_type, *event_receive_type],
-                    redundancy: *redundancy_type,
-                };
-            }
+            ShardCommand::Retarget { terms, .. } => self.types = terms.payload_types(),
             ShardCommand::Show { shown, .. } => self.shown = *shown,
             _ => {}
         }

@@ -1,8 +1,13 @@
 use super::*;
+use passline_engine::rtp::Codec;
 
 fn terms(shown: bool) -> Terms {
-    let types =
-        PayloadTypes { codec: Codec::Pcma, payload_type: 8, events: [Some(101); 2], redundancy: None };
+    let types = PayloadTypes {
+        codec: Codec::Pcma,
+        payload_type: 8,
+        events: [Some(101); 2],
+        ..PayloadTypes::default()
+    };
     let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     Terms { rtp: at(4000), rtcp: at(4001), types, rtcp_mux: true, shown }
 }

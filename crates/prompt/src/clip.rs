@@ -61,7 +61,7 @@ impl Segment {
 /// finished script must be dropped outside of the media tick.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
-    /// How the clips are encoded.
+    /// How the clips are encoded: a law of G.711.
     pub codec: Codec,
     /// In order.
     pub segments: Vec<Segment>,

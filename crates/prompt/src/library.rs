@@ -1,4 +1,4 @@
-//! All prompts of all languages, encoded once per codec.
+//! All prompts of all languages, encoded once per law of G.711.
 use crate::{
     font::{self, is_stretched},
     grammar::{Grammar, grammar},
@@ -8,7 +8,7 @@ use crate::{
     stretch::stretch,
     wav,
 };
-use passline_rtp::codec::{CODECS, Codec};
+use passline_rtp::codec::Codec;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -26,7 +26,7 @@ pub struct Library {
     codes: Vec<String>,
     languages: Vec<Language>,
     warnings: Vec<LibraryError>,
-    /// For [`crate::Matcher`], made when first asked for; one per row of [`CODECS`].
+    /// For [`crate::Matcher`], made when first asked for; one per law.
     indexes: Vec<OnceLock<Arc<Index>>>,
 }
 
@@ -41,11 +41,11 @@ pub(crate) struct Language {
 /// One clip in all its forms.
 pub(crate) struct Recording {
     pub name: Arc<str>,
-    /// One per row of [`CODECS`].
+    /// One per law.
     encoded: Vec<Arc<[u8]>>,
     /// Samples of clips that are also said slower.
     pcm: Option<Box<[i16]>>,
-    /// Made when first said: [`Rate::Slow`] and [`Rate::Slowest`], one per row of [`CODECS`].
+    /// Made when first said: [`Rate::Slow`] and [`Rate::Slowest`], one per law.
     slow: [OnceLock<Vec<Arc<[u8]>>>; 2],
 }
 
@@ -81,17 +81,20 @@ impl Recording {
     }
 }
 
-/// Index of a codec in [`CODECS`].
+/// The laws of G.711 in which clips are kept. A stream of another codec encodes what it says from [`Codec::law`]: its
+/// encoder goes on from clip to clip, and no memory is taken for each codec.
+const LAWS: [Codec; 2] = [Codec::Pcmu, Codec::Pcma];
+
+/// Index of a codec's law in [`LAWS`].
 fn row(codec: Codec) -> usize {
-    CODECS.iter().position(|info| info.codec == codec).unwrap_or(0)
+    LAWS.iter().position(|law| *law == codec.law()).unwrap_or(0)
 }
 
 fn encode(samples: &[i16]) -> Vec<Arc<[u8]>> {
-    CODECS
-        .iter()
-        .map(|info| {
-            let mut octets = vec![info.codec.silence(); samples.len()];
-            info.codec.encode(samples, &mut octets);
+    LAWS.iter()
+        .map(|law| {
+            let mut octets = vec![law.silence(); samples.len()];
+            law.encode(samples, &mut octets);
             octets.into()
         })
         .collect()
@@ -130,7 +133,7 @@ impl Library {
             codes: languages.iter().map(|language| language.code.to_string()).collect(),
             languages,
             warnings,
-            indexes: CODECS.iter().map(|_| OnceLock::new()).collect(),
+            indexes: LAWS.iter().map(|_| OnceLock::new()).collect(),
         })
     }
 
@@ -424,8 +427,8 @@ mod tests {
     fn slow_forms_are_longer_and_words_have_none() {
         let library = Library::build(vec![synthetic::language("en", &["welcome"], &["maple"])]).unwrap();
         let recordings = &library.language("en").unwrap().recordings;
-        for info in CODECS {
-            let length = |stem: &str, rate| recordings[stem].audio(info.codec, rate).len();
+        for codec in LAWS {
+            let length = |stem: &str, rate| recordings[stem].audio(codec, rate).len();
             let normal = length("letter_a", Rate::Normal);
             assert!(length("letter_a", Rate::Slow).abs_diff(normal * 100 / 80) <= 64);
             assert!(length("letter_a", Rate::Slowest).abs_diff(normal * 100 / 65) <= 64);

@@ -30,8 +30,9 @@ pub struct Player {
 }
 
 impl Player {
-    /// A player of silence.
+    /// A player of silence, in the law of a codec.
     pub fn new(codec: Codec) -> Self {
+        let codec = codec.law();
         Self {
             codec,
             script: None,
@@ -43,7 +44,7 @@ impl Player {
         }
     }
 
-    /// The codec that it was made for.
+    /// The law that it was made for.
     pub fn codec(&self) -> Codec {
         self.codec
     }

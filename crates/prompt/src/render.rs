@@ -82,7 +82,7 @@ impl Library {
         for item in &phrase.items {
             renderer.item(item)?;
         }
-        Ok(Script { codec, segments: renderer.segments })
+        Ok(Script { codec: codec.law(), segments: renderer.segments })
     }
 }
 

@@ -72,7 +72,7 @@ fn listen(
 #[test]
 fn a_password_survives_the_way_to_the_ear() {
     let library = library();
-    for info in CODECS {
+    for info in CODECS.iter().filter(|info| info.codec.is_law()) {
         for language in ["en", "de"] {
             for rate in [Rate::Normal, Rate::Slow, Rate::Slowest] {
                 for lose in [None, Some(10)] {

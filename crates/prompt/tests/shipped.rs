@@ -64,7 +64,7 @@ fn random_passwords(code: &str, style: PasswordStyle, count: usize) -> Vec<Secre
 /// Says passwords down a line and tells which were written down wrong.
 fn wrong(passwords: &[Secret], code: &str, listening: Listening, faults: Faults, rate: Rate) -> Vec<String> {
     let mut wrong = Vec::new();
-    for info in CODECS {
+    for info in CODECS.iter().filter(|info| info.codec.is_law()) {
         for (seed, password) in passwords.iter().enumerate() {
             let mut line = Line::new(library(), code, info.codec, faults, seed as u64);
             line.listen(&phrases(password, rate), listening);
@@ -118,7 +118,7 @@ fn on_bad_lines(lines: &[Faults], count: usize) -> (usize, Vec<String>) {
         for faults in lines {
             for listening in [Listening::ToTheEnd, Listening::UntilKnown] {
                 all.extend(wrong(&passwords, code, listening, *faults, Rate::Normal));
-                said += passwords.len() * CODECS.len();
+                said += passwords.len() * 2;
             }
         }
     }

@@ -37,12 +37,32 @@ pub fn static_name(payload_type: u8) -> Option<&'static str> {
 pub struct Mapping {
     /// Encoding names by payload type, as SDP maps them.
     pub names: BTreeMap<u8, String>,
+    /// RTP clock rates in Hz, where they are told.
+    pub clock_rates: BTreeMap<u8, u32>,
 }
 
 impl Mapping {
     /// Encoding name of a payload type.
     pub fn name(&self, payload_type: u8) -> Option<&str> {
         self.names.get(&payload_type).map(String::as_str).or_else(|| static_name(payload_type))
+    }
+
+    /// RTP clock rate of a payload type, 8000 if nothing tells it.
+    fn clock_rate(&self, payload_type: u8) -> u32 {
+        self.clock_rates.get(&payload_type).copied().unwrap_or(8000)
+    }
+
+    /// The codec of ours that a payload type is.
+    fn codec(&self, payload_type: u8) -> Option<Codec> {
+        let name = self.names.get(&payload_type);
+        name.map_or(Codec::from_static(payload_type), |name| {
+            Codec::from_map(name, self.clock_rate(payload_type))
+        })
+    }
+
+    /// The dynamic payload type of comfort noise.
+    fn comfort_type(&self) -> Option<u8> {
+        self.names.iter().find(|(_, name)| name.eq_ignore_ascii_case("CN")).map(|(pt, _)| *pt)
     }
 
     fn event_types(&self) -> impl Iterator<Item = u8> + '_ {
@@ -100,17 +120,15 @@ impl Census {
         let redundancy =
             self.packets.keys().find(|pt| mapping.name(**pt).is_some_and(is_redundancy)).copied();
         let event_type = told.or(event_pt).or_else(|| self.guessed_event_type());
-        let known =
-            |name: &str| passline_rtp::CODECS.iter().find(|info| info.name.eq_ignore_ascii_case(name));
         // Where all audio comes in redundant packets, only the description says what it is.
-        let told = || mapping.names.iter().find(|(_, name)| known(name).is_some()).map(|(pt, _)| *pt);
+        let told = || mapping.names.keys().copied().find(|pt| mapping.codec(*pt).is_some());
         let audio_type = self.audio_type(event_type, mapping).or_else(|| redundancy.and_then(|_| told()));
         let told = audio_type.and_then(|pt| mapping.name(pt)).map(str::to_owned);
-        let by_name = told.as_deref().and_then(known).map(|info| info.codec);
+        let by_name = audio_type.and_then(|pt| mapping.codec(pt));
         // The user's word counts where nothing in the capture says otherwise.
         let settled = by_name.or(if told.is_none() { codec } else { None });
         let name = match (settled, told) {
-            (Some(codec), _) => Some(codec.info().name.to_owned()),
+            (Some(codec), _) => Some(codec.label().to_owned()),
             (None, told) => told.or_else(|| audio_type.map(|pt| format!("PT{pt}"))),
         };
         let mut config = StreamConfig {
@@ -119,6 +137,11 @@ impl Census {
             payload_type: audio_type.unwrap_or(NONE),
             event_payload_type: event_type,
             event_receive_type: event_type,
+            // RFC 4733 §2.1: the same as that of the audio, unless the description says otherwise.
+            event_clock: event_type
+                .and_then(|pt| mapping.clock_rates.get(&pt).copied())
+                .unwrap_or(settled.map_or(8000, |codec| codec.info().clock_rate)),
+            comfort_type: mapping.comfort_type(),
             redundancy_type: redundancy,
             ..StreamConfig::default()
         };
@@ -151,6 +174,7 @@ mod tests {
         census.count(101, &[5, 10, 0, 160]);
         let mapping = |text: &[(u8, &str)]| Mapping {
             names: text.iter().map(|(pt, n)| (*pt, (*n).to_owned())).collect(),
+            ..Mapping::default()
         };
         let (config, name) = census.settle(&mapping(&[(100, "pcma"), (101, "telephone-event")]), None, None);
         assert_eq!((config.codec, config.payload_type, name.as_deref()), (Codec::Pcma, 100, Some("PCMA")));

@@ -85,7 +85,7 @@ pub struct Counts {
     pub duplicated: u64,
     /// Packets that came after one with a higher sequence number.
     pub reordered: u64,
-    /// Interarrival jitter at the end (RFC 3550 A.8), ms; 0 for codecs of another clock rate than 8000.
+    /// Interarrival jitter at the end (RFC 3550 A.8), ms; 0 for codecs that Passline lacks.
     pub jitter_ms: f64,
 }
 

@@ -162,7 +162,9 @@ impl Call {
     fn note_media(&mut self, at: Duration, sdp: &[u8]) {
         for audio in passline_sdp::observe(sdp) {
             self.announced.entry(audio.address).or_insert(at);
-            self.media.entry(audio.address).or_default().names.extend(audio.names);
+            let media = self.media.entry(audio.address).or_default();
+            media.names.extend(audio.names);
+            media.clock_rates.extend(audio.clock_rates);
         }
     }
 }

@@ -3,21 +3,23 @@
 //! Payloads lie in one ring of octets in the order of arrival, so that packets of any packet time share one
 //! block of memory; a slot whose octets were overwritten counts as gone.
 
-use crate::codec::Codec;
+use crate::codec::{Codec, FrameSize};
 
 /// Packets remembered: a power of two, more than a second at a packet time of 10 ms.
 pub(crate) const SLOTS: u64 = 128;
-/// Octets remembered: one second of G.711.
+/// Octets remembered: one second of G.711 or G.722; others have their own measure.
 const ARENA: usize = 8192;
-/// Longest payload of one packet, in octets: 120 ms of G.711.
-pub(crate) const MAX_PAYLOAD: usize = 960;
+/// Longest payload of one packet, in octets: what fits into a datagram of 1500 (L16 at 16 kHz for 45 ms).
+pub(crate) const MAX_PAYLOAD: usize = 1440;
 
 /// What a remembered packet is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Content {
     /// Audio in this codec.
     Audio(Codec),
-    /// No audio: an event, comfort noise, an unknown payload type.
+    /// Comfort noise of this level in -dBov (RFC 3389 §3).
+    Comfort(u8),
+    /// No audio: an event, an unknown payload type.
     Other,
 }
 
@@ -25,7 +27,7 @@ pub(crate) enum Content {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot {
     index: u64,
-    /// RTP timestamp.
+    /// RTP timestamp at 8000 Hz.
     pub(crate) timestamp: u32,
     /// Arrival on the media clock.
     pub(crate) arrived: u64,
@@ -35,15 +37,13 @@ pub(crate) struct Slot {
     pub(crate) restart: bool,
     position: u64,
     length: u16,
+    samples: u16,
 }
 
 impl Slot {
-    /// Samples in it (G.711: one an octet).
+    /// Samples in it, at 8000 Hz.
     pub(crate) fn samples(&self) -> u32 {
-        match self.content {
-            Content::Audio(_) => u32::from(self.length),
-            Content::Other => 0,
-        }
+        u32::from(self.samples)
     }
 }
 
@@ -66,8 +66,14 @@ pub(crate) struct History {
     written: u64,
 }
 
+/// Octets that one second takes, and a little more.
+fn arena(codec: Codec) -> usize {
+    let (FrameSize::Fixed(octets) | FrameSize::Variable(octets)) = codec.info().frame;
+    (octets * 51).next_multiple_of(1024).max(ARENA)
+}
+
 impl History {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(codec: Codec) -> Self {
         let empty = Slot {
             index: 0,
             timestamp: 0,
@@ -76,12 +82,28 @@ impl History {
             restart: false,
             position: 0,
             length: 0,
+            samples: 0,
         };
         History {
             slots: vec![empty; SLOTS as usize].into_boxed_slice(),
-            arena: vec![0; ARENA].into_boxed_slice(),
+            arena: vec![0; arena(codec)].into_boxed_slice(),
             written: 0,
         }
+    }
+
+    /// Makes room for packets of another codec; what is remembered stays. Not in a tick.
+    pub(crate) fn admit(&mut self, codec: Codec) {
+        if arena(codec) <= self.arena.len() {
+            return;
+        }
+        let mut grown = History::new(codec);
+        let mut slots: Vec<Slot> = self.slots.iter().filter(|slot| slot.index != 0).copied().collect();
+        slots.sort_by_key(|slot| slot.position);
+        for slot in slots {
+            let payload = self.payload(&slot);
+            grown.insert(slot.index, slot.timestamp, slot.arrived, slot.content, slot.restart, payload);
+        }
+        *self = grown;
     }
 
     /// Remembers a packet. `payload` is cut at [`MAX_PAYLOAD`]; what is no audio is kept without payload.
@@ -103,21 +125,34 @@ impl History {
         }
         let payload = match content {
             Content::Audio(_) => &payload[..payload.len().min(MAX_PAYLOAD)],
-            Content::Other => &[],
+            Content::Comfort(_) | Content::Other => &[],
+        };
+        let samples = match content {
+            Content::Audio(codec) => codec.samples(payload) as u16,
+            Content::Comfort(_) | Content::Other => 0,
         };
         let position = self.reserve(payload.len());
-        let start = (position % ARENA as u64) as usize;
+        let start = (position % self.arena.len() as u64) as usize;
         self.arena[start..start + payload.len()].copy_from_slice(payload);
-        self.slots[at] =
-            Slot { index, timestamp, arrived, content, restart, position, length: payload.len() as u16 };
+        self.slots[at] = Slot {
+            index,
+            timestamp,
+            arrived,
+            content,
+            restart,
+            position,
+            length: payload.len() as u16,
+            samples,
+        };
         Inserted::New
     }
 
     /// The next place in the ring where `length` octets fit in one piece.
     fn reserve(&mut self, length: usize) -> u64 {
-        let start = (self.written % ARENA as u64) as usize;
-        if start + length > ARENA {
-            self.written += (ARENA - start) as u64;
+        let arena = self.arena.len();
+        let start = (self.written % arena as u64) as usize;
+        if start + length > arena {
+            self.written += (arena - start) as u64;
         }
         let position = self.written;
         self.written += length as u64;
@@ -137,10 +172,11 @@ impl History {
 
     /// The payload of a packet; empty if it was overwritten or held no audio.
     pub(crate) fn payload(&self, slot: &Slot) -> &[u8] {
-        if self.written - slot.position > ARENA as u64 {
+        let arena = self.arena.len() as u64;
+        if self.written - slot.position > arena {
             return &[];
         }
-        let start = (slot.position % ARENA as u64) as usize;
+        let start = (slot.position % arena) as usize;
         self.arena.get(start..start + usize::from(slot.length)).unwrap_or(&[])
     }
 }
@@ -154,7 +190,7 @@ mod tests {
     #[test]
     fn remembers_a_second_of_any_packet_time() {
         for length in [80usize, 160, 240, 320, 480, 960] {
-            let mut history = History::new();
+            let mut history = History::new(Codec::Pcmu);
             for index in 1..=300u64 {
                 let payload = vec![index as u8; length];
                 let inserted = history.insert(index, 0, 0, AUDIO, false, &payload);
@@ -173,7 +209,7 @@ mod tests {
 
     #[test]
     fn knows_duplicates_and_the_too_old() {
-        let mut history = History::new();
+        let mut history = History::new(Codec::Pcmu);
         assert_eq!(history.insert(500, 0, 0, AUDIO, false, &[1]), Inserted::New);
         assert_eq!(history.insert(500, 0, 0, AUDIO, false, &[1]), Inserted::Duplicate);
         assert_eq!(history.insert(500 - 128, 0, 0, AUDIO, false, &[1]), Inserted::TooOld);

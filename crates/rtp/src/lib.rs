@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod bursts;
+mod clock;
 pub mod codec;
 mod conceal;
 mod digit;
@@ -13,6 +14,7 @@ mod generate;
 mod history;
 mod mask;
 mod merger;
+mod noise;
 mod order;
 mod packet;
 mod path;
@@ -31,7 +33,8 @@ mod tone;
 mod xr;
 
 pub use bursts::LossMetrics;
-pub use codec::{CODECS, Codec, CodecInfo};
+pub use clock::{Clocks, Stamp};
+pub use codec::{CODECS, Codec, CodecInfo, FrameSize};
 pub use digit::{
     Digit, DigitConfig, DigitOutput, FrameKind, HIGH_HZ, LOW_HZ, MediaTime, Method, Methods, Press, PressEnd,
 };
@@ -44,6 +47,6 @@ pub use path::DigitPath;
 pub use receiver::{PacketKind, PayloadTypes, Received};
 pub use report::RtcpSeen;
 pub use stats::Statistics;
-pub use stream::{Playout, Stream, StreamConfig};
+pub use stream::{Playout, Stream, StreamConfig, StreamTerms};
 pub use tone::{Tone, ToneDetector, ToneEvent, detect_tones};
 pub use xr::VoipMetrics;

@@ -40,6 +40,7 @@ impl PacketMask {
             datagram.fill(0);
             return false;
         };
+        self.presses.set_ratio(types.event_clock / 8000);
         let from = Origin {
             at: at.0,
             source: (packet.ssrc, packet.sequence),
@@ -98,7 +99,7 @@ impl PacketMask {
 
     fn payload(&mut self, from: Origin, meaning: Meaning, payload: &mut [u8]) {
         match meaning {
-            Meaning::Audio(codec) => payload.fill(codec.silence()),
+            Meaning::Audio(codec) => codec.blank(payload),
             Meaning::Comfort => payload.fill(QUIET),
             Meaning::Unknown => payload.fill(0),
             Meaning::Event => {

@@ -5,6 +5,8 @@ const TYPES: PayloadTypes = PayloadTypes {
     codec: Codec::Pcmu,
     payload_type: 0,
     events: [Some(101), Some(96)],
+    event_clock: 8000,
+    comfort: None,
     redundancy: Some(121),
 };
 

@@ -7,6 +7,7 @@
 //! [`HOLD`] for it; then the gap is reported as [`FrameKind::Concealed`] with its length by RTP timestamps. A gap in
 //! timestamps without a gap in sequence numbers is the sender's own pause: [`FrameKind::Silence`].
 
+use crate::codec::{Codec, Decoders};
 use crate::digit::FrameKind;
 use crate::history::{Content, History, SLOTS};
 
@@ -24,8 +25,9 @@ const TOLERANCE: i32 = 40;
 const PIECE: usize = 480;
 
 /// Takes packets out of the history in order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Order {
+    decoders: Decoders,
     /// Index of the next packet; 0 before the first.
     next: u64,
     /// Timestamp that would continue the last one.
@@ -39,6 +41,22 @@ pub(crate) struct Order {
 }
 
 impl Order {
+    pub(crate) fn new(codec: Codec) -> Self {
+        Order {
+            decoders: Decoders::new(codec),
+            next: 0,
+            expected: None,
+            missing: 0,
+            last_samples: 0,
+            last_arrived: 0,
+        }
+    }
+
+    /// Another codec was agreed on. Not in a tick.
+    pub(crate) fn admit(&mut self, codec: Codec) {
+        self.decoders.admit(codec);
+    }
+
     /// Whether the packet at `index` comes too late for its place.
     pub(crate) fn is_past(&self, index: u64) -> bool {
         index < self.next
@@ -90,26 +108,36 @@ impl Order {
         let Content::Audio(codec) = slot.content else {
             return;
         };
-        let payload = history.payload(slot);
-        if payload.is_empty() {
+        let (payload, total) = (history.payload(slot), slot.samples());
+        if payload.is_empty() || total == 0 {
             self.missing = self.missing.saturating_add(1);
             return;
         }
+        let mut samples = [0i16; PIECE];
         if slot.restart {
             self.bridge_restart(slot.timestamp, slot.arrived, hear);
         } else {
+            if self.missing > 0
+                && let Some(lost) = samples.get_mut(..self.last_samples as usize)
+            {
+                // A decoder that predicts goes on better if it knows of the loss; the detector believes none of it.
+                self.decoders.recover(codec, payload, lost);
+            }
             self.bridge(slot.timestamp, hear);
         }
-        let mut timestamp = slot.timestamp;
-        let mut samples = [0i16; PIECE];
-        for piece in payload.chunks(PIECE) {
-            let count = codec.decode(piece, &mut samples);
-            hear(timestamp, &samples[..count], FrameKind::Received);
-            timestamp = timestamp.wrapping_add(count as u32);
+        let mut from = 0;
+        while from < total as usize {
+            let count = self.decoders.decode(codec, payload, from, &mut samples);
+            if count == 0 {
+                break;
+            }
+            hear(slot.timestamp.wrapping_add(from as u32), &samples[..count], FrameKind::Received);
+            from += count;
         }
-        self.expected = Some(timestamp);
+        // What could not be decoded shows as a gap.
+        self.expected = Some(slot.timestamp.wrapping_add(from as u32));
         self.missing = 0;
-        self.last_samples = payload.len() as u32;
+        self.last_samples = total;
         self.last_arrived = slot.arrived;
     }
 
@@ -167,7 +195,6 @@ fn fill(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::Codec;
     use crate::history::Inserted;
 
     struct Bench {
@@ -179,7 +206,12 @@ mod tests {
 
     impl Bench {
         fn new() -> Self {
-            Bench { history: History::new(), order: Order::default(), highest: 0, heard: Vec::new() }
+            Bench {
+                history: History::new(Codec::Pcmu),
+                order: Order::new(Codec::Pcmu),
+                highest: 0,
+                heard: Vec::new(),
+            }
         }
 
         fn packet(&mut self, now: u64, index: u64, timestamp: u32, length: usize) {

@@ -1,5 +1,6 @@
 //! The digit path of one stream: events, tones and SIP INFO in, presses out.
 
+use crate::clock::Stamp;
 use crate::digit::{Digit, DigitConfig, DigitOutput, FrameKind, MediaTime, Method};
 use crate::event::{EventDetector, EventReport};
 use crate::merger::{DigitMerger, Evidence, Sign};
@@ -7,6 +8,8 @@ use crate::tone::{ToneDetector, ToneEvent};
 
 /// RTP timestamps that lie further than 2 s from the arrival clock are not believed.
 const BELIEVABLE: u64 = 16_000;
+/// An event in a clock of its own may have begun 10 s ago; of one that lasts longer the beginning moves.
+const LONGEST: u64 = 80_000;
 /// Silence of the sender up to 2 s is filled in for the tone detector; after more it starts afresh.
 const FILL: i64 = 16_000;
 /// Media time starts here, so that what precedes the first packet has a time too.
@@ -30,6 +33,10 @@ pub struct DigitPath {
     tones: ToneDetector,
     merger: DigitMerger,
     timeline: Option<Anchor>,
+    /// The same for events whose clock is not that of the audio.
+    event_timeline: Option<Anchor>,
+    /// The timestamp of the last event packet.
+    event_stamp: Stamp,
     /// RTP timestamp of the next audio sample.
     next_audio: Option<u32>,
     /// Media time of the tone detector's sample 0.
@@ -61,6 +68,8 @@ impl DigitPath {
             tones: ToneDetector::new(),
             merger: DigitMerger::new(),
             timeline: None,
+            event_timeline: None,
+            event_stamp: Stamp::from(0),
             next_audio: None,
             tone_epoch: 0,
             info_serial: 0,
@@ -73,13 +82,14 @@ impl DigitPath {
         self.config = config;
     }
 
-    /// A telephone-event packet in arrival order (any order, duplicates welcome); `at` is its arrival on the media clock.
+    /// A telephone-event packet in arrival order (any order, duplicates welcome); `at` is its arrival on the media clock,
+    /// `timestamp` a number if its clock is of 8000 Hz.
     pub fn event(
         &mut self,
         at: MediaTime,
         ssrc: u32,
         sequence: u16,
-        timestamp: u32,
+        timestamp: impl Into<Stamp>,
         marker: bool,
         payload: &[u8],
     ) {
@@ -87,11 +97,27 @@ impl DigitPath {
             return;
         }
         let at = at.0 + EPOCH;
-        let anchor = *self.timeline.get_or_insert(Anchor { timestamp, media: at });
+        let (stamp, anchor) = self.event_anchor(at, timestamp.into());
         let merger = &mut self.merger;
-        let mut report = |r: EventReport| forward(merger, anchor, at, r);
-        self.events.packet(at, (ssrc, sequence), timestamp, marker, payload, &mut report);
+        let mut report = |r: EventReport| forward(merger, anchor, stamp, at, r);
+        self.events.packet(at, (ssrc, sequence), stamp.sent, marker, payload, &mut report);
         self.merger.advance(at);
+    }
+
+    /// Notes the clock of an event packet; its timestamp, and where the timeline lies.
+    fn event_anchor(&mut self, at: u64, stamp: Stamp) -> (Stamp, Anchor) {
+        self.events.set_ratio(stamp.ratio);
+        self.event_stamp = stamp;
+        let now = Anchor { timestamp: stamp.media, media: at };
+        if !stamp.apart {
+            return (stamp, *self.timeline.get_or_insert(now));
+        }
+        // A clock of their own: it is laid beside ours at the first event, and again where it jumps.
+        let media = self.event_timeline.map_or(at, |anchor| anchor.media(stamp.media));
+        let is_near = media <= at + BELIEVABLE && at <= media + LONGEST;
+        let anchor = if is_near { Anchor { media, ..now } } else { now };
+        self.event_timeline = Some(anchor);
+        (stamp, anchor)
     }
 
     /// A packet of the stream that is no telephone-event: what lies between the packets of a press is not lost.
@@ -105,17 +131,17 @@ impl DigitPath {
         at: MediaTime,
         ssrc: u32,
         sequence: u16,
-        timestamp: u32,
+        timestamp: impl Into<Stamp>,
         payload: &[u8],
     ) {
         if !self.config.events {
             return;
         }
         let at = at.0 + EPOCH;
-        let anchor = *self.timeline.get_or_insert(Anchor { timestamp, media: at });
+        let (stamp, anchor) = self.event_anchor(at, timestamp.into());
         let merger = &mut self.merger;
-        let mut report = |r: EventReport| forward(merger, anchor, at, r);
-        self.events.redundant(at, (ssrc, sequence), timestamp, payload, &mut report);
+        let mut report = |r: EventReport| forward(merger, anchor, stamp, at, r);
+        self.events.redundant(at, (ssrc, sequence), stamp.sent, payload, &mut report);
         self.merger.advance(at);
     }
 
@@ -207,9 +233,10 @@ impl DigitPath {
     }
 
     fn advance_from(&mut self, at: u64) {
-        let anchor = self.timeline.unwrap_or(Anchor { timestamp: 0, media: at });
-        let merger = &mut self.merger;
-        self.events.advance(at, &mut |r| forward(merger, anchor, at, r));
+        let timeline = if self.event_stamp.apart { self.event_timeline } else { self.timeline };
+        let anchor = timeline.unwrap_or(Anchor { timestamp: 0, media: at });
+        let (merger, stamp) = (&mut self.merger, self.event_stamp);
+        self.events.advance(at, &mut |r| forward(merger, anchor, stamp, at, r));
         self.merger.advance(at);
     }
 
@@ -243,10 +270,10 @@ impl DigitPath {
 }
 
 /// Hands an event detector's report to the merger, in media time.
-fn forward(merger: &mut DigitMerger, anchor: Anchor, at: u64, report: EventReport) {
+fn forward(merger: &mut DigitMerger, anchor: Anchor, stamp: Stamp, at: u64, report: EventReport) {
     let Some(digit) = Digit::from_code(report.code) else { return };
-    let duration = u64::from(report.duration);
-    let told = anchor.media(report.timestamp);
+    let duration = u64::from(report.duration / stamp.ratio);
+    let told = anchor.media(stamp.media_of(report.timestamp));
     let is_believable = (told + duration).abs_diff(at) <= BELIEVABLE;
     let start = if is_believable { told } else { at.saturating_sub(duration) };
     let sign = Sign {

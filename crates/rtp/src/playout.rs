@@ -5,10 +5,11 @@
 //! stall loses no audio; delay that no packet needed for half a second is taken back, 20 ms at a time, where the
 //! caller is quiet. Time that was inserted during the sender's own pause counts as part of that pause.
 
-use crate::codec::Codec;
+use crate::codec::{Codec, Decoders};
 use crate::conceal::Concealment;
 use crate::digit::FrameKind;
 use crate::history::{Content, History, SLOTS, Slot};
+use crate::noise::Noise;
 use crate::spread::Spread;
 
 /// Samples of one frame of playout: 20 ms.
@@ -31,6 +32,8 @@ const UNDERRUN: u32 = 1600;
 const TOLERANCE: i32 = 40;
 /// Packets that may wait for playout: 1 s at a packet time of 10 ms.
 const BACKLOG: u64 = 100;
+/// Longest packet that is recovered from the next one, in samples: 60 ms.
+const RECOVERED: usize = 480;
 /// A gap beyond this (10 s) is a jump of the timestamp and not a pause.
 const JUMP: i32 = 80_000;
 
@@ -38,9 +41,10 @@ const JUMP: i32 = 80_000;
 #[derive(Debug)]
 pub(crate) struct Player {
     spread: Spread,
+    decoders: Decoders,
     /// Index of the next packet; 0 before the first.
     next: u64,
-    /// Octets of it already played.
+    /// Samples of it already played.
     offset: usize,
     /// Timestamp of the next sample; `None` while waiting for a talkspurt.
     position: Option<u32>,
@@ -50,6 +54,11 @@ pub(crate) struct Player {
     lost: u32,
     last_samples: u32,
     concealment: Concealment,
+    /// What the next packet told of a lost one, and which part of it is still to be heard.
+    recovered: [i16; RECOVERED],
+    recovery: std::ops::Range<usize>,
+    /// While the sender is silent and said how its silence sounds.
+    comfort: Option<Noise>,
     window: u32,
     /// Shortest wait of a packet in the buffer during this window, in samples.
     least_wait: u64,
@@ -70,9 +79,10 @@ struct Made {
 }
 
 impl Player {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(codec: Codec) -> Self {
         Player {
             spread: Spread::default(),
+            decoders: Decoders::new(codec),
             next: 0,
             offset: 0,
             position: None,
@@ -80,6 +90,9 @@ impl Player {
             lost: 0,
             last_samples: FRAME as u32,
             concealment: Concealment::new(),
+            recovered: [0; RECOVERED],
+            recovery: 0..0,
+            comfort: None,
             window: 0,
             least_wait: u64::MAX,
             last_wait: 0,
@@ -88,6 +101,11 @@ impl Player {
             concealed: 0,
             trimmed: 0,
         }
+    }
+
+    /// Another codec was agreed on. Not in a tick.
+    pub(crate) fn admit(&mut self, codec: Codec) {
+        self.decoders.admit(codec);
     }
 
     /// An audio packet arrived: measures the spread.
@@ -113,7 +131,7 @@ impl Player {
         &self.pcm
     }
 
-    /// The octets of the last frame.
+    /// The octets of the last frame, in the law of the codec.
     pub(crate) fn octets(&self) -> &[u8] {
         &self.octets
     }
@@ -134,7 +152,7 @@ impl Player {
             self.window = 0;
         }
         if made.transcode {
-            codec.encode(&self.pcm, &mut self.octets);
+            codec.law().encode(&self.pcm, &mut self.octets);
         }
         self.concealed += made.concealed as u64;
         let kind = if made.concealed > 0 {
@@ -190,11 +208,11 @@ impl Player {
     fn underrun(&mut self, made: &mut Made) {
         let rest = &mut self.pcm[made.filled..];
         let count = rest.len() as u32;
-        if self.position.is_some() && self.inserted < UNDERRUN {
+        if self.position.is_some() && self.inserted < UNDERRUN && self.comfort.is_none() {
             self.concealment.fill(rest);
             made.concealed += rest.len();
         } else {
-            rest.fill(0);
+            quiet(&mut self.comfort, rest);
         }
         if self.position.is_some() {
             self.inserted = self.inserted.saturating_add(count);
@@ -204,13 +222,27 @@ impl Player {
 
     /// The next packet is missing though younger ones are there.
     fn give_up(&mut self, highest: u64, history: &History) {
-        let Some((index, _)) = history.first_from(self.next, highest) else {
+        let Some((index, slot)) = history.first_from(self.next, highest) else {
             self.next = highest + 1;
             return;
         };
+        self.recover(index, slot, history);
         let missing = u32::try_from(index - self.next).unwrap_or(u32::MAX);
         self.lost = self.lost.saturating_add(missing.saturating_mul(self.last_samples));
         self.go_to(index);
+    }
+
+    /// Some codecs tell in a packet what was in the one before.
+    fn recover(&mut self, index: u64, slot: &Slot, history: &History) {
+        self.recovery = 0..0;
+        let length = self.last_samples as usize;
+        if let Content::Audio(codec) = slot.content
+            && index == self.next + 1
+            && let Some(samples) = self.recovered.get_mut(..length)
+            && self.decoders.recover(codec, history.payload(slot), samples)
+        {
+            self.recovery = 0..length;
+        }
     }
 
     /// What is next was overwritten, or soon will be: goes on with what came in the last 200 ms.
@@ -230,23 +262,36 @@ impl Player {
     }
 
     fn slot(&mut self, now: u64, slot: &Slot, history: &History, codec: Codec, made: &mut Made) {
-        let Content::Audio(own) = slot.content else {
-            return self.go_to(self.next + 1);
+        let own = match slot.content {
+            Content::Audio(own) => own,
+            Content::Comfort(level) => {
+                self.comfort = Some(Noise::new(level));
+                return self.go_to(self.next + 1);
+            }
+            Content::Other => return self.go_to(self.next + 1),
         };
         let payload = history.payload(slot);
-        if self.offset >= payload.len() {
+        let total = slot.samples() as usize;
+        if self.offset >= total {
             return self.go_to(self.next + 1);
         }
         if self.offset == 0 && !self.reach(now, slot, made) {
             return;
         }
-        let count = (payload.len() - self.offset).min(FRAME - made.filled);
-        let octets = &payload[self.offset..self.offset + count];
+        let count = (total - self.offset).min(FRAME - made.filled);
         let pcm = &mut self.pcm[made.filled..made.filled + count];
-        own.decode(octets, pcm);
+        let decoded = self.decoders.decode(own, payload, self.offset, pcm);
+        // What could not be decoded is silence.
+        pcm[decoded.min(count)..].fill(0);
         self.concealment.learn(pcm);
-        self.octets[made.filled..made.filled + count].copy_from_slice(octets);
-        made.transcode |= own != codec;
+        self.comfort = None;
+        match payload.get(self.offset..self.offset + count) {
+            Some(octets) if own.is_law() => {
+                self.octets[made.filled..made.filled + count].copy_from_slice(octets);
+                made.transcode |= own != codec.law();
+            }
+            _ => made.transcode = true,
+        }
         made.filled += count;
         made.received += count;
         self.last_wait = now.saturating_sub(slot.arrived);
@@ -286,7 +331,7 @@ impl Player {
         if now >= slot.arrived + u64::from(self.target()) {
             return true;
         }
-        self.pcm[made.filled..].fill(0);
+        quiet(&mut self.comfort, &mut self.pcm[made.filled..]);
         self.inserted = self.inserted.saturating_add((FRAME - made.filled) as u32);
         made.filled = FRAME;
         false
@@ -298,12 +343,25 @@ impl Player {
         let concealed = count.min(self.lost);
         let (first, second) =
             self.pcm[made.filled..made.filled + count as usize].split_at_mut(concealed as usize);
-        self.concealment.fill(first);
-        second.fill(0);
+        let known = first.len().min(self.recovery.len());
+        let from = self.recovery.start;
+        let (told, made_up) = first.split_at_mut(known);
+        told.copy_from_slice(&self.recovered[from..from + known]);
+        self.recovery.start += known;
+        self.concealment.fill(made_up);
+        quiet(&mut self.comfort, second);
         self.lost -= concealed;
         made.concealed += concealed as usize;
         made.filled += count as usize;
         self.position = self.position.map(|p| p.wrapping_add(count));
+    }
+}
+
+/// The sender's silence, as it told of it.
+fn quiet(comfort: &mut Option<Noise>, samples: &mut [i16]) {
+    match comfort {
+        Some(noise) => noise.fill(samples),
+        None => samples.fill(0),
     }
 }
 
@@ -319,7 +377,7 @@ mod tests {
 
     impl Bench {
         fn new() -> Self {
-            Bench { history: History::new(), player: Player::new(), highest: 0 }
+            Bench { history: History::new(Codec::Pcmu), player: Player::new(Codec::Pcmu), highest: 0 }
         }
 
         /// A packet whose octets tell its index.

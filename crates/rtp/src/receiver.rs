@@ -1,6 +1,7 @@
 //! The other side's half of the stream: lock, order, playout, counts.
 
 use crate::bursts::Bursts;
+use crate::clock::{Clocks, Stamp};
 use crate::codec::Codec;
 use crate::digit::{FrameKind, MediaTime};
 use crate::drift::Drift;
@@ -47,6 +48,10 @@ pub struct PayloadTypes {
     pub payload_type: u8,
     /// Payload types of telephone-event: the one sent, and the one received.
     pub events: [Option<u8>; 2],
+    /// Their clock rate in Hz.
+    pub event_clock: u32,
+    /// Dynamic payload type of comfort noise (RFC 3389), in the clock of the codec; 13 means that anyway.
+    pub comfort: Option<u8>,
     /// Payload type of redundant packets (RFC 2198).
     pub redundancy: Option<u8>,
 }
@@ -67,11 +72,34 @@ impl PayloadTypes {
         if self.events.contains(&Some(payload_type)) {
             return Meaning::Event;
         }
-        if payload_type == COMFORT_NOISE {
+        if payload_type == COMFORT_NOISE || Some(payload_type) == self.comfort {
             return Meaning::Comfort;
         }
         // A peer may send any codec of the offer; the static types mean the same everywhere.
         Codec::from_static(payload_type).map_or(Meaning::Unknown, Meaning::Audio)
+    }
+
+    /// Ticks of the clock of such a packet in a sample at 8000 Hz.
+    fn ratio(&self, meaning: Meaning) -> u32 {
+        match meaning {
+            Meaning::Audio(codec) => codec.ratio(),
+            Meaning::Event => (self.event_clock / 8000).max(1),
+            Meaning::Comfort | Meaning::Unknown => self.codec.ratio(),
+        }
+    }
+}
+
+impl Default for PayloadTypes {
+    /// PCMU alone.
+    fn default() -> Self {
+        PayloadTypes {
+            codec: Codec::Pcmu,
+            payload_type: 0,
+            events: [None; 2],
+            event_clock: 8000,
+            comfort: None,
+            redundancy: None,
+        }
     }
 }
 
@@ -95,6 +123,9 @@ struct Held {
 pub(crate) struct Receiver {
     types: PayloadTypes,
     listen: bool,
+    clocks: Clocks,
+    /// The clock of the audio changed: its timestamps begin anew.
+    reclocked: bool,
     sequence: Sequence,
     history: History,
     order: Order,
@@ -127,10 +158,12 @@ impl Receiver {
         Receiver {
             types,
             listen,
+            clocks: Clocks::default(),
+            reclocked: false,
             sequence: Sequence::default(),
-            history: History::new(),
-            order: Order::default(),
-            player: Player::new(),
+            history: History::new(types.codec),
+            order: Order::new(types.codec),
+            player: Player::new(types.codec),
             held: Held {
                 source: 0,
                 sequence: 0,
@@ -153,8 +186,19 @@ impl Receiver {
         }
     }
 
+    /// Another agreement. Not in a tick: decoders are made.
     pub(crate) fn renegotiate(&mut self, types: PayloadTypes) {
+        self.reclocked |= types.codec.ratio() != self.types.codec.ratio();
+        self.history.admit(types.codec);
+        self.order.admit(types.codec);
+        self.player.admit(types.codec);
         self.types = types;
+    }
+
+    /// The timestamp of a packet of this meaning, also at 8000 Hz.
+    fn stamp(&mut self, source: u32, meaning: Meaning, timestamp: u32) -> Stamp {
+        let ratio = self.types.ratio(meaning);
+        Stamp { apart: ratio != self.types.codec.ratio(), ..self.clocks.stamp(source, ratio, timestamp) }
     }
 
     pub(crate) fn source(&self) -> Option<u32> {
@@ -248,12 +292,14 @@ impl Receiver {
 
     /// Takes a block of an earlier packet in place of that packet, if it has not come.
     fn fill(&mut self, now: u64, packet: Packet<'_>, block: Block<'_>, index: u64, digits: &mut DigitPath) {
-        let timestamp = packet.timestamp.wrapping_sub(block.back);
         let following = block.following;
-        match self.types.meaning(block.payload_type) {
+        let meaning = self.types.meaning(block.payload_type);
+        let stamp = self.stamp(packet.ssrc, meaning, packet.timestamp.wrapping_sub(block.back));
+        let timestamp = stamp.media;
+        match meaning {
             Meaning::Event => {
                 let sequence = packet.sequence.wrapping_sub(following);
-                digits.redundant_event(MediaTime(now), packet.ssrc, sequence, timestamp, block.payload);
+                digits.redundant_event(MediaTime(now), packet.ssrc, sequence, stamp, block.payload);
             }
             Meaning::Audio(codec) if block.payload.len() <= MAX_PAYLOAD => {
                 let at = index.saturating_sub(u64::from(following));
@@ -314,11 +360,13 @@ impl Receiver {
             self.counts.events += 1;
             let (ssrc, at) = (packet.ssrc, MediaTime(now));
             if self.held.meaning == Meaning::Event && self.held.source == ssrc {
+                let stamp = self.stamp(ssrc, Meaning::Event, self.held.timestamp);
                 let held = &self.held;
                 let payload = &held.payload[..held.length];
-                digits.event(at, ssrc, held.sequence, held.timestamp, held.marker, payload);
+                digits.event(at, ssrc, held.sequence, stamp, held.marker, payload);
             }
-            digits.event(at, ssrc, packet.sequence, packet.timestamp, packet.marker, packet.payload);
+            let stamp = self.stamp(ssrc, Meaning::Event, packet.timestamp);
+            digits.event(at, ssrc, packet.sequence, stamp, packet.marker, packet.payload);
         }
         confirmed
     }
@@ -330,27 +378,37 @@ impl Receiver {
         packet: Packet<'_>,
         meaning: Meaning,
         index: u64,
-        restart: bool,
+        mut restart: bool,
         newest: bool,
         digits: &mut DigitPath,
     ) {
         self.counts.received += 1;
         self.counts.received_octets += packet.payload.len() as u64;
+        let (stamp, payload) = (self.stamp(packet.ssrc, meaning, packet.timestamp), packet.payload);
+        let timestamp = stamp.media;
         let content = match meaning {
-            Meaning::Audio(codec) => Content::Audio(codec),
+            Meaning::Audio(codec) => {
+                restart |= std::mem::take(&mut self.reclocked);
+                Content::Audio(codec)
+            }
+            // The high bit is reserved; without an octet it is as quiet as can be.
+            Meaning::Comfort => Content::Comfort(payload.first().map_or(127, |level| level & 0x7F)),
             _ => Content::Other,
         };
-        let (timestamp, payload) = (packet.timestamp, packet.payload);
         match self.history.insert(index, timestamp, now, content, restart, payload) {
             Inserted::New => {
                 self.unique += 1;
                 self.counts.reordered += u64::from(!newest);
                 self.bursts.packet(index, !self.order.is_past(index));
-                if content != Content::Other {
+                if let Content::Audio(codec) = content {
+                    if restart {
+                        self.transit = None;
+                    }
                     self.counts.late += u64::from(self.order.is_past(index));
                     self.measure(now, timestamp);
                     self.drift.packet(now, timestamp);
-                    if let Some(samples) = u32::try_from(payload.len()).ok().filter(|&samples| samples > 0) {
+                    let samples = u32::try_from(codec.samples(payload)).ok();
+                    if let Some(samples) = samples.filter(|&samples| samples > 0) {
                         self.packet_samples = samples;
                     }
                     self.player.arrival(now, timestamp, index);
@@ -362,7 +420,7 @@ impl Receiver {
         match meaning {
             Meaning::Event => {
                 self.counts.events += 1;
-                digits.event(MediaTime(now), packet.ssrc, packet.sequence, timestamp, packet.marker, payload);
+                digits.event(MediaTime(now), packet.ssrc, packet.sequence, stamp, packet.marker, payload);
             }
             Meaning::Unknown => self.counts.unknown += 1,
             Meaning::Audio(_) | Meaning::Comfort => {}
@@ -424,7 +482,8 @@ impl Receiver {
             expected: self.sequence.expected(),
             received: self.unique + self.counts.duplicated,
             highest: self.sequence.extended(),
-            jitter: self.jitter as u32,
+            // In the clock of the stream (RFC 3550 §6.4.1).
+            jitter: self.jitter as u32 * self.types.codec.ratio(),
             voip: VoipMetrics::default(),
         })
     }

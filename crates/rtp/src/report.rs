@@ -98,6 +98,14 @@ impl Reports {
         reports
     }
 
+    /// Our source changed: the other side's view begins anew.
+    pub(crate) fn set_source(&mut self, ssrc: u32) {
+        if self.ssrc != ssrc {
+            self.ssrc = ssrc;
+            self.packets_before = 0;
+        }
+    }
+
     /// When the next report is due.
     pub(crate) fn deadline(&self) -> Instant {
         self.due

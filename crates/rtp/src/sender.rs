@@ -3,32 +3,67 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::codec::Codec;
+use crate::codec::{Codec, Encoder};
 use crate::digit::Digit;
 use crate::event::EventSender;
 use crate::generate::ToneGenerator;
+use crate::history::MAX_PAYLOAD;
 use crate::packet::Packet;
-use crate::stream::StreamConfig;
+use crate::stream::{StreamConfig, StreamTerms};
 
-/// Longest frame that a digit is generated for, in samples: 60 ms.
-const MAX_FRAME: usize = 480;
+/// Samples of a tick, in which at most one frame of audio or one piece of a digit is taken: 20 ms.
+const FRAME: usize = 160;
+/// Samples that wait for a packet to be full, at most: 60 ms and one frame.
+const PENDING: usize = 640;
 /// Inband presses that may wait.
 const QUEUE: usize = 32;
 /// Pause between two inband presses.
 const TONE_GAP: Duration = Duration::from_millis(60);
 /// Silence between talkspurts that is worth a marker, beyond the frame itself: half a frame of 20 ms, in samples.
 const SLACK: u64 = 80;
+/// Between two updates of an event, whatever the packet time of the audio.
+const EVENT_PTIME_MS: u8 = 20;
+
+/// A frame to be sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Frame<'a> {
+    /// One octet a sample, in the law of the codec.
+    Law(&'a [u8]),
+    /// Samples at 8000 Hz.
+    Pcm(&'a [i16]),
+}
+
+impl Frame<'_> {
+    fn samples(&self) -> usize {
+        match self {
+            Frame::Law(octets) => octets.len(),
+            Frame::Pcm(samples) => samples.len(),
+        }
+    }
+}
+
+/// An encoder with what waits for it.
+#[derive(Debug)]
+struct Coder {
+    encoder: Encoder,
+    pending: [i16; PENDING],
+}
 
 /// Writes RTP packets.
+///
+/// Time counts in samples at 8000 Hz and is multiplied when a packet is written: both wrap at 2^32 alike.
 #[derive(Debug)]
 pub(crate) struct Sender {
     codec: Codec,
     payload_type: u8,
     event_type: Option<u8>,
+    event_ratio: u32,
     ssrc: u32,
+    /// Where the next source comes from.
+    seed: u64,
     sequence: u16,
-    /// Samples of one frame.
-    frame: u32,
+    /// Samples of one packet.
+    packet: usize,
     /// The instant of the last tick.
     tick: Option<Instant>,
     /// The timestamp of the last tick, of the next one before the first.
@@ -37,6 +72,13 @@ pub(crate) struct Sender {
     covered: u32,
     /// The next audio packet starts a talkspurt.
     spurt: bool,
+    /// For codecs other than the laws.
+    coder: Option<Box<Coder>>,
+    /// Octets of a law that wait for a packet to be full.
+    law: [u8; PENDING],
+    /// Samples that wait, here or at the coder, and the timestamp of the first of them.
+    pending: usize,
+    pending_at: u32,
     events: EventSender,
     tones: VecDeque<(Digit, u16)>,
     tone: Option<ToneGenerator>,
@@ -45,69 +87,115 @@ pub(crate) struct Sender {
     digit_done: bool,
     pub(crate) packets: u64,
     pub(crate) octets: u64,
+    /// What earlier sources of ours sent.
+    before: (u64, u64),
 }
 
 fn samples(duration: Duration) -> u64 {
     (duration.as_nanos() * 8 / 1_000_000) as u64
 }
 
+fn coder(codec: Codec) -> Option<Box<Coder>> {
+    (!codec.is_law()).then(|| Box::new(Coder { encoder: codec.encoder(), pending: [0; PENDING] }))
+}
+
 impl Sender {
     pub(crate) fn new(config: &StreamConfig) -> Self {
-        let ptime = config.ptime_ms.clamp(10, 60);
+        let terms = &config.terms();
         Sender {
-            codec: config.codec,
-            payload_type: config.payload_type,
-            event_type: config.event_payload_type,
+            codec: terms.codec,
+            payload_type: terms.payload_type,
+            event_type: terms.event_payload_type,
+            event_ratio: terms.event_ratio(),
             ssrc: config.ssrc,
+            seed: u64::from(config.first_timestamp) << 32 | u64::from(config.ssrc),
             sequence: config.first_sequence,
-            frame: u32::from(ptime) * 8,
+            packet: usize::from(terms.codec.ptime(terms.ptime_ms)) * 8,
             tick: None,
             timestamp: config.first_timestamp,
             covered: 0,
             spurt: true,
-            events: EventSender::new(ptime),
+            coder: coder(terms.codec),
+            law: [0; PENDING],
+            pending: 0,
+            pending_at: 0,
+            events: EventSender::new(EVENT_PTIME_MS).with_clock(terms.event_clock),
             tones: VecDeque::with_capacity(QUEUE),
             tone: None,
             tone_ended: None,
             digit_done: false,
             packets: 0,
             octets: 0,
+            before: (0, 0),
         }
     }
 
-    pub(crate) fn renegotiate(&mut self, codec: Codec, payload_type: u8, event_type: Option<u8>) {
-        self.codec = codec;
-        self.payload_type = payload_type;
-        self.event_type = event_type;
-        if event_type.is_none() {
-            // Events that wait can no longer be sent.
-            self.events = EventSender::new((self.frame / 8) as u8);
+    /// Another agreement. Sequence numbers and the time go on. Not in a tick: an encoder is made.
+    ///
+    /// A new clock rate gets a new source (RFC 7160 §4.1), so that nobody takes its timestamps for those of the old one.
+    pub(crate) fn renegotiate(&mut self, terms: &StreamTerms) {
+        if terms.codec != self.codec {
+            self.pending = 0;
+            self.coder = coder(terms.codec);
         }
+        if terms.codec.ratio() != self.codec.ratio() && self.packets > 0 {
+            self.seed =
+                self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            self.ssrc = (self.seed >> 32) as u32;
+            self.before = (self.packets, self.octets);
+            self.spurt = true;
+        }
+        self.codec = terms.codec;
+        self.payload_type = terms.payload_type;
+        self.packet = usize::from(terms.codec.ptime(terms.ptime_ms)) * 8;
+        self.event_type = terms.event_payload_type;
+        self.event_ratio = terms.event_ratio();
+        if self.event_type.is_none() {
+            // Events that wait can no longer be sent.
+            self.events = EventSender::new(EVENT_PTIME_MS);
+        }
+        self.events.reclock(terms.event_clock);
+    }
+
+    /// Our source.
+    pub(crate) fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    /// What our present source sent: packets and octets.
+    pub(crate) fn sent(&self) -> (u64, u64) {
+        (self.packets - self.before.0, self.octets - self.before.1)
+    }
+
+    /// A time of ours as the codec's clock tells it.
+    fn clock(&self, timestamp: u32) -> u32 {
+        timestamp.wrapping_mul(self.codec.ratio())
     }
 
     /// The timestamp that `now` has, for sender reports.
     pub(crate) fn timestamp_at(&self, now: Instant) -> u32 {
         let since = self.tick.map_or(0, |tick| samples(now.saturating_duration_since(tick)));
-        self.timestamp.wrapping_add(since as u32)
+        self.clock(self.timestamp.wrapping_add(since as u32))
     }
 
     /// Begins the tick at `now` that covers `length` samples.
-    fn begin(&mut self, now: Instant, length: u32) {
+    fn begin(&mut self, now: Instant, length: usize) {
         if let Some(tick) = self.tick {
             let elapsed = samples(now.saturating_duration_since(tick));
             let covered = u64::from(self.covered);
             if elapsed > covered + SLACK {
                 // Nothing was sent for a while: the timestamp follows the clock in whole frames (RFC 3550 §5.1).
-                let frame = u64::from(self.frame);
+                let frame = FRAME as u64;
                 let skipped = (elapsed - covered + frame / 2) / frame * frame;
                 self.timestamp = self.timestamp.wrapping_add((covered + skipped) as u32);
                 self.spurt = true;
+                self.pending = 0;
             } else {
                 self.timestamp = self.timestamp.wrapping_add(self.covered);
             }
         }
         self.tick = Some(now);
-        self.covered = length;
+        self.covered = length as u32;
         self.digit_done = false;
     }
 
@@ -121,18 +209,73 @@ impl Sender {
         length
     }
 
-    /// One encoded frame; returns the packet's length, 0 if `out` is too small.
-    pub(crate) fn audio(&mut self, now: Instant, payload: &[u8], out: &mut [u8]) -> usize {
-        self.begin(now, payload.len() as u32);
-        self.audio_packet(payload, out)
+    /// One frame; returns the length of the packet that it fills, 0 if none is full yet (or `out` is too small).
+    pub(crate) fn audio(&mut self, now: Instant, frame: Frame<'_>, out: &mut [u8]) -> usize {
+        self.begin(now, frame.samples());
+        if let Frame::Law(octets) = frame
+            && self.coder.is_none()
+            && self.pending == 0
+            && octets.len() == self.packet
+        {
+            return self.audio_packet(octets, self.timestamp, out);
+        }
+        self.push(frame);
+        self.full(out).unwrap_or(0)
     }
 
-    fn audio_packet(&mut self, payload: &[u8], out: &mut [u8]) -> usize {
+    /// Keeps a frame until its packet is full.
+    fn push(&mut self, frame: Frame<'_>) {
+        if self.pending == 0 {
+            self.pending_at = self.timestamp;
+        }
+        let end = (self.pending + frame.samples()).min(PENDING);
+        let length = end - self.pending;
+        match (&mut self.coder, frame) {
+            (None, Frame::Law(octets)) => self.law[self.pending..end].copy_from_slice(&octets[..length]),
+            (None, Frame::Pcm(pcm)) => _ = self.codec.encode(pcm, &mut self.law[self.pending..end]),
+            (Some(coder), Frame::Law(octets)) => {
+                self.codec.law().decode(octets, &mut coder.pending[self.pending..end]);
+            }
+            (Some(coder), Frame::Pcm(pcm)) => {
+                coder.pending[self.pending..end].copy_from_slice(&pcm[..length]);
+            }
+        }
+        self.pending = end;
+    }
+
+    /// The next packet that is full.
+    pub(crate) fn full(&mut self, out: &mut [u8]) -> Option<usize> {
+        (self.pending >= self.packet).then(|| self.cut(self.packet, out))
+    }
+
+    /// A packet of the first `length` samples that wait.
+    fn cut(&mut self, length: usize, out: &mut [u8]) -> usize {
+        let (at, pending) = (self.pending_at, self.pending);
+        self.pending = pending - length;
+        self.pending_at = at.wrapping_add(length as u32);
+        match self.coder.take() {
+            None => {
+                let law = self.law;
+                let written = self.audio_packet(&law[..length], at, out);
+                self.law.copy_within(length..pending, 0);
+                written
+            }
+            Some(mut coder) => {
+                let mut octets = [0u8; MAX_PAYLOAD];
+                let count = coder.encoder.encode(&coder.pending[..length], &mut octets);
+                coder.pending.copy_within(length..pending, 0);
+                self.coder = Some(coder);
+                if count == 0 { 0 } else { self.audio_packet(&octets[..count], at, out) }
+            }
+        }
+    }
+
+    fn audio_packet(&mut self, payload: &[u8], at: u32, out: &mut [u8]) -> usize {
         let packet = Packet {
             marker: std::mem::take(&mut self.spurt),
             payload_type: self.payload_type,
             sequence: self.sequence,
-            timestamp: self.timestamp,
+            timestamp: self.clock(at),
             ssrc: self.ssrc,
             payload,
         };
@@ -161,13 +304,15 @@ impl Sender {
             if !self.is_sending_digit() {
                 return None;
             }
-            self.begin(now, self.frame);
+            self.begin(now, FRAME);
+        }
+        if self.digit_done && self.pending >= self.packet {
+            return self.full(out);
         }
         let length = match self.event_type {
             Some(event_type) if self.events.is_sending() || self.tone_idle() => self.event(event_type, out),
             _ => self.tone_frame(now, out),
         };
-        self.digit_done = true;
         length.filter(|&length| length > 0)
     }
 
@@ -176,7 +321,14 @@ impl Sender {
     }
 
     fn event(&mut self, payload_type: u8, out: &mut [u8]) -> Option<usize> {
-        match self.events.next(self.timestamp) {
+        let time = self.timestamp.wrapping_mul(self.event_ratio);
+        let starts = !self.digit_done;
+        // What was said before the press goes first, in a packet that is shorter than others.
+        if starts && self.pending > 0 && self.events.is_sending() && !self.events.is_resting(time) {
+            return Some(self.cut(self.pending.min(self.packet), out));
+        }
+        self.digit_done = true;
+        match self.events.next(time) {
             Some(event) => {
                 let packet = Packet {
                     marker: event.marker,
@@ -189,39 +341,37 @@ impl Sender {
                 Some(self.write(packet, out))
             }
             // The pause between two presses: the stream goes on with silence.
-            None if !self.digit_done => Some(self.silence(out)),
+            None if starts => self.say(Frame::Pcm(&[0; FRAME]), out),
             None => None,
         }
     }
 
-    fn silence(&mut self, out: &mut [u8]) -> usize {
-        let silence = [self.codec.silence(); MAX_FRAME];
-        self.audio_packet(&silence[..self.frame as usize], out)
+    /// A frame of this tick in place of audio.
+    fn say(&mut self, frame: Frame<'_>, out: &mut [u8]) -> Option<usize> {
+        self.push(frame);
+        self.full(out)
     }
 
     fn tone_frame(&mut self, now: Instant, out: &mut [u8]) -> Option<usize> {
-        if self.digit_done {
+        if std::mem::replace(&mut self.digit_done, true) {
             return None;
         }
+        let mut pcm = [0i16; FRAME];
         if self.tone.is_none() {
             let rested = self.tone_ended.is_none_or(|ended| now.saturating_duration_since(ended) >= TONE_GAP);
             if !rested {
-                return Some(self.silence(out));
+                return self.say(Frame::Pcm(&pcm), out);
             }
             let (digit, duration) = self.tones.pop_front()?;
             self.tone = Some(ToneGenerator::new(digit, u32::from(duration).max(40)));
         }
         let tone = self.tone.as_mut()?;
-        let mut pcm = [0i16; MAX_FRAME];
-        let mut octets = [0u8; MAX_FRAME];
-        let frame = self.frame as usize;
-        tone.fill(&mut pcm[..frame]);
+        tone.fill(&mut pcm);
         if tone.is_finished() {
             self.tone = None;
-            self.tone_ended = Some(now + Duration::from_micros(u64::from(self.frame) * 125));
+            self.tone_ended = Some(now + Duration::from_micros(FRAME as u64 * 125));
         }
-        self.codec.encode(&pcm[..frame], &mut octets);
-        Some(self.audio_packet(&octets[..frame], out))
+        self.say(Frame::Pcm(&pcm), out)
     }
 }
 
@@ -258,7 +408,7 @@ mod tests {
                     keep(&out[..length]);
                 }
             } else {
-                let length = sender.audio(now, &[0xFF; 160], &mut out);
+                let length = sender.audio(now, Frame::Law(&[0xFF; 160]), &mut out);
                 keep(&out[..length]);
             }
         }
@@ -285,7 +435,7 @@ mod tests {
     #[test]
     fn a_small_buffer_costs_no_sequence_number() {
         let mut sender = sender(None);
-        assert_eq!(sender.audio(epoch(), &[0; 160], &mut [0; 100]), 0);
+        assert_eq!(sender.audio(epoch(), Frame::Law(&[0; 160]), &mut [0; 100]), 0);
         assert_eq!(sender.sequence, 65_535);
     }
 

@@ -15,7 +15,7 @@ use crate::quality;
 use crate::receiver::{PayloadTypes, Received, Receiver};
 use crate::report::{Reports, RtcpSeen};
 use crate::rtcp::SenderInfo;
-use crate::sender::Sender;
+use crate::sender::{Frame, Sender};
 use crate::stats::Statistics;
 
 /// What a stream must know at its start.
@@ -29,9 +29,13 @@ pub struct StreamConfig {
     pub event_payload_type: Option<u8>,
     /// Payload type of telephone-event that we receive, where it differs from the one we send.
     pub event_receive_type: Option<u8>,
+    /// Clock rate of both in Hz (RFC 4733 §2.1); 8000 also beside a codec of another clock, if the peer has no other.
+    pub event_clock: u32,
+    /// Dynamic payload type of comfort noise (RFC 3389), if negotiated; 13 is always understood.
+    pub comfort_type: Option<u8>,
     /// Payload type of redundant packets (RFC 2198) that we receive, if negotiated.
     pub redundancy_type: Option<u8>,
-    /// Packet time in milliseconds that we send.
+    /// Packet time in milliseconds that we send: the next lower that the codec has.
     pub ptime_ms: u8,
     /// The digit methods to listen to.
     pub digits: DigitConfig,
@@ -52,6 +56,8 @@ impl Default for StreamConfig {
             payload_type: 0,
             event_payload_type: None,
             event_receive_type: None,
+            event_clock: 8000,
+            comfort_type: None,
             redundancy_type: None,
             ptime_ms: 20,
             digits: DigitConfig::default(),
@@ -63,12 +69,77 @@ impl Default for StreamConfig {
     }
 }
 
+/// What a re-INVITE may change in a running stream; fields as in [`StreamConfig`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)] // told at StreamConfig
+pub struct StreamTerms {
+    pub codec: Codec,
+    pub payload_type: u8,
+    pub event_payload_type: Option<u8>,
+    pub event_receive_type: Option<u8>,
+    pub event_clock: u32,
+    pub comfort_type: Option<u8>,
+    pub redundancy_type: Option<u8>,
+    pub ptime_ms: u8,
+}
+
+impl StreamTerms {
+    /// Ticks of the events' clock in a sample at 8000 Hz.
+    pub(crate) fn event_ratio(&self) -> u32 {
+        (self.event_clock / 8000).max(1)
+    }
+
+    /// What received packets mean.
+    pub fn payload_types(&self) -> PayloadTypes {
+        PayloadTypes {
+            codec: self.codec,
+            payload_type: self.payload_type,
+            events: [self.event_payload_type, self.event_receive_type],
+            event_clock: self.event_clock,
+            comfort: self.comfort_type,
+            redundancy: self.redundancy_type,
+        }
+    }
+}
+
+impl StreamConfig {
+    /// The part that a re-INVITE may change.
+    pub fn terms(&self) -> StreamTerms {
+        StreamTerms {
+            codec: self.codec,
+            payload_type: self.payload_type,
+            event_payload_type: self.event_payload_type,
+            event_receive_type: self.event_receive_type,
+            event_clock: self.event_clock,
+            comfort_type: self.comfort_type,
+            redundancy_type: self.redundancy_type,
+            ptime_ms: self.ptime_ms,
+        }
+    }
+
+    /// The same with other terms.
+    #[must_use]
+    pub fn with_terms(self, terms: StreamTerms) -> Self {
+        StreamConfig {
+            codec: terms.codec,
+            payload_type: terms.payload_type,
+            event_payload_type: terms.event_payload_type,
+            event_receive_type: terms.event_receive_type,
+            event_clock: terms.event_clock,
+            comfort_type: terms.comfort_type,
+            redundancy_type: terms.redundancy_type,
+            ptime_ms: terms.ptime_ms,
+            ..self
+        }
+    }
+}
+
 /// One frame of playout, 20 ms: 160 samples at 8000 Hz.
 #[derive(Clone, Copy, Debug)]
 pub struct Playout<'a> {
     /// The samples.
     pub pcm: &'a [i16],
-    /// The frame in the negotiated codec, if the whole of it was received.
+    /// The frame in the [law](Codec::law) of the negotiated codec, if the whole of it was received.
     pub payload: Option<&'a [u8]>,
     /// Where the samples come from.
     pub kind: FrameKind,
@@ -86,21 +157,19 @@ pub struct Stream {
     digits: DigitPath,
     /// DSCP of the last packet received.
     dscp: Option<u8>,
+    /// Ticks of the codec's clock in a sample at 8000 Hz.
+    ratio: u32,
 }
 
 impl Stream {
     /// A stream whose media time starts at `now`.
     pub fn new(now: Instant, config: StreamConfig) -> Self {
-        let types = PayloadTypes {
-            codec: config.codec,
-            payload_type: config.payload_type,
-            events: [config.event_payload_type, config.event_receive_type],
-            redundancy: config.redundancy_type,
-        };
+        let types = config.terms().payload_types();
         let seed = u64::from(config.ssrc) << 32 | u64::from(config.first_timestamp);
         Stream {
             epoch: now,
             latest: 0,
+            ratio: config.codec.ratio(),
             receiver: Receiver::new(types, config.digits.inband),
             sender: Sender::new(&config),
             digits: DigitPath::new(config.digits),
@@ -156,11 +225,22 @@ impl Stream {
         self.digits.advance(MediaTime(now));
     }
 
-    /// Writes the RTP packet of one encoded frame into `out`; returns its length, 0 if `out` is too small.
+    /// Takes one frame in the [law](Codec::law) of the codec and writes the RTP packet that it fills into `out`; returns
+    /// the packet's length, 0 if none is full yet or `out` is too small. [`Stream::send_more`] has the rest.
     ///
-    /// The timestamp goes on by the payload's samples; after a pause it follows the clock, with the marker set.
-    pub fn send_audio(&mut self, now: Instant, payload: &[u8], out: &mut [u8]) -> usize {
-        self.sender.audio(now, payload, out)
+    /// The timestamp goes on by the frame's samples; after a pause it follows the clock, with the marker set.
+    pub fn send_audio(&mut self, now: Instant, frame: &[u8], out: &mut [u8]) -> usize {
+        self.sender.audio(now, Frame::Law(frame), out)
+    }
+
+    /// As [`Stream::send_audio`], with samples at 8000 Hz.
+    pub fn send_pcm(&mut self, now: Instant, frame: &[i16], out: &mut [u8]) -> usize {
+        self.sender.audio(now, Frame::Pcm(frame), out)
+    }
+
+    /// The next packet that the last frame filled: two a tick where the packet time is 10 ms.
+    pub fn send_more(&mut self, out: &mut [u8]) -> Option<usize> {
+        self.sender.full(out).filter(|&length| length > 0)
     }
 
     /// Queues a press to be sent by `method`; RFC 4733 falls back to inband where it was not negotiated.
@@ -206,11 +286,12 @@ impl Stream {
     }
 
     fn report(&mut self, now: Instant, ntp: u64, bye: bool, out: &mut [u8]) -> usize {
+        let (packets, octets) = self.sender.sent();
         let info = SenderInfo {
             ntp,
             timestamp: self.sender.timestamp_at(now),
-            packets: self.sender.packets as u32,
-            octets: self.sender.octets as u32,
+            packets: packets as u32,
+            octets: octets as u32,
         };
         let mut reception = self.receiver.reception();
         if let Some(reception) = &mut reception {
@@ -230,22 +311,12 @@ impl Stream {
         self.digits.poll()
     }
 
-    /// Applies a new agreement (re-INVITE); sequence, timestamps and digits go on.
-    pub fn renegotiate(
-        &mut self,
-        codec: Codec,
-        payload_type: u8,
-        event_payload_type: Option<u8>,
-        event_receive_type: Option<u8>,
-        redundancy_type: Option<u8>,
-    ) {
-        self.sender.renegotiate(codec, payload_type, event_payload_type);
-        self.receiver.renegotiate(PayloadTypes {
-            codec,
-            payload_type,
-            events: [event_payload_type, event_receive_type],
-            redundancy: redundancy_type,
-        });
+    /// Applies a new agreement (re-INVITE); sequence, time and digits go on. Not in a tick: coders are made.
+    pub fn renegotiate(&mut self, terms: &StreamTerms) {
+        self.sender.renegotiate(terms);
+        self.reports.set_source(self.sender.ssrc());
+        self.receiver.renegotiate(terms.payload_types());
+        self.ratio = terms.codec.ratio();
     }
 
     /// Counts and measures so far.
@@ -258,7 +329,7 @@ impl Stream {
             rtcp_received: self.reports.received_count,
             remote_lost: view.lost,
             remote_fraction_lost: view.fraction_lost,
-            remote_jitter_ms: view.jitter as f32 / 8.0,
+            remote_jitter_ms: view.jitter as f32 / (8 * self.ratio) as f32,
             other_events: self.digits.ignored_events().into(),
             other_event: self.digits.other_event(),
             round_trip_ms: view.round_trip.map(|time| time.as_secs_f32() * 1000.0),

@@ -1,19 +1,30 @@
 //! Proof that a running stream takes no memory: receiving, playout, digits and sending are counted.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use passline_rtp::{Codec, Digit, Method, Packet, Stream, StreamConfig, ToneGenerator};
+use passline_rtp::{CODECS, Codec, Digit, Method, Packet, Stream, StreamConfig, ToneGenerator};
 
 struct Counting;
 
-static TAKEN: AtomicU64 = AtomicU64::new(0);
+thread_local! {
+    /// Of this thread: the others are other tests.
+    static TAKEN: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count() {
+    let _ = TAKEN.try_with(|taken| taken.set(taken.get() + 1));
+}
+
+fn taken() -> u64 {
+    TAKEN.with(Cell::get)
+}
 
 // SAFETY: everything is handed to the system's allocator unchanged; only a counter is added.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        TAKEN.fetch_add(1, Ordering::Relaxed);
+        count();
         unsafe { System.alloc(layout) }
     }
 
@@ -22,7 +33,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        TAKEN.fetch_add(1, Ordering::Relaxed);
+        count();
         unsafe { System.realloc(pointer, layout, size) }
     }
 }
@@ -48,7 +59,7 @@ fn a_running_stream_takes_no_memory() {
     let mut before = 0;
     for tick in 0..3000u32 {
         if tick == 500 {
-            before = TAKEN.load(Ordering::Relaxed);
+            before = taken();
         }
         now += TICK;
         // Presses by event and by tone, loss, duplicates, garbage, and a change of the source.
@@ -89,14 +100,13 @@ fn a_running_stream_takes_no_memory() {
             stream.receive_rtcp(now, &out[..length]);
         }
     }
-    let taken = TAKEN.load(Ordering::Relaxed) - before;
-    assert_eq!(taken, 0, "allocations in 50 seconds of a call");
+    assert_eq!(taken() - before, 0, "allocations in 50 seconds of a call");
     assert!(digits >= 100, "{digits}");
     let statistics = stream.statistics();
     assert!(statistics.duplicated > 100 && statistics.lost > 100 && statistics.bad > 100);
     assert_eq!(statistics.ssrc_changes, 1);
     // Codecs and generators, too.
-    let before = TAKEN.load(Ordering::Relaxed);
+    let before = taken();
     let mut pcm = [0i16; 160];
     ToneGenerator::new(Digit::ALL[3], 20).fill(&mut pcm);
     for codec in [Codec::Pcmu, Codec::Pcma] {
@@ -104,5 +114,53 @@ fn a_running_stream_takes_no_memory() {
         codec.decode(&out[..160], &mut pcm);
     }
     assert!(Packet::parse(&out).is_err() || out[0] >> 6 == 2);
-    assert_eq!(TAKEN.load(Ordering::Relaxed), before);
+    assert_eq!(taken(), before);
+}
+
+/// A second of a call in each codec, with keys, after a change of the codec.
+#[test]
+#[allow(clippy::disallowed_methods)] // a test's epoch
+fn no_codec_takes_memory_in_a_tick() {
+    for info in CODECS {
+        for &ptime_ms in info.ptimes {
+            let mut now = Instant::now();
+            let config = StreamConfig {
+                codec: info.codec,
+                payload_type: info.payload_type,
+                event_payload_type: Some(101),
+                event_clock: info.clock_rate,
+                ptime_ms,
+                ..StreamConfig::default()
+            };
+            let mut peer = Stream::new(now, StreamConfig::default());
+            let mut stream = Stream::new(now, StreamConfig::default());
+            peer.renegotiate(&config.terms());
+            stream.renegotiate(&config.terms());
+            let mut out = [0u8; 1500];
+            let (mut before, mut heard) = (0, 0);
+            for tick in 0..60u32 {
+                if tick == 10 {
+                    before = taken();
+                    assert!(peer.press(Digit::ALL[3], 100, Method::Rfc4733));
+                    assert!(peer.press(Digit::ALL[4], 100, Method::Inband));
+                }
+                now += TICK;
+                if peer.is_sending_digit() {
+                    while let Some(length) = peer.send_digit(now, &mut out) {
+                        let _ = stream.receive_rtp(now, &out[..length]);
+                    }
+                } else {
+                    let mut length = peer.send_audio(now, &[0x7A; 160], &mut out);
+                    while length > 0 {
+                        let _ = stream.receive_rtp(now, &out[..length]);
+                        length = peer.send_more(&mut out).unwrap_or(0);
+                    }
+                }
+                heard += usize::from(stream.playout(now).payload.is_some());
+                while stream.poll_digit().is_some() {}
+            }
+            assert_eq!(taken(), before, "{} {ptime_ms} ms", info.label);
+            assert!(heard > 20, "{} {ptime_ms} ms: {heard}", info.label);
+        }
+    }
 }

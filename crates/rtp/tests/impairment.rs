@@ -318,7 +318,8 @@ fn what_is_not_rtp_locks_nothing() {
 #[test]
 fn every_packet_time_plays() {
     for samples in [80usize, 160, 240, 320, 480] {
-        let mut sender = Stream::new(epoch(), config());
+        let ptime_ms = (samples / 8) as u8;
+        let mut sender = Stream::new(epoch(), StreamConfig { ptime_ms, ..config() });
         let mut stream = Stream::new(epoch(), config());
         let mut out = [0u8; 600];
         let (mut at, mut whole) = (epoch(), 0);

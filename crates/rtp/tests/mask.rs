@@ -9,8 +9,14 @@ use passline_rtp::{
     Codec, DigitConfig, DigitOutput, DigitPath, EventPayload, MediaTime, PacketMask, PayloadTypes,
 };
 
-const TYPES: PayloadTypes =
-    PayloadTypes { codec: Codec::Pcmu, payload_type: 0, events: [Some(101), None], redundancy: None };
+const TYPES: PayloadTypes = PayloadTypes {
+    codec: Codec::Pcmu,
+    payload_type: 0,
+    events: [Some(101), None],
+    event_clock: 8000,
+    comfort: None,
+    redundancy: None,
+};
 
 fn seeds() -> u64 {
     std::env::var("PASSLINE_SEEDS").ok().and_then(|s| s.parse().ok()).unwrap_or(300)

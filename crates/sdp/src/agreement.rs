@@ -11,17 +11,26 @@ pub struct Codec {
     pub payload_type: u8,
     /// RTP clock rate in Hz.
     pub clock_rate: u32,
+    /// Channels in `a=rtpmap`; told only where they are not one.
+    pub channels: u8,
+    /// What `a=fmtp` says of it in our descriptions.
+    pub fmtp: Option<String>,
 }
 
 impl Codec {
+    /// A codec of one channel without parameters.
+    pub fn new(name: &str, payload_type: u8, clock_rate: u32) -> Self {
+        Codec { name: name.into(), payload_type, clock_rate, channels: 1, fmtp: None }
+    }
+
     /// PCMU, payload type 0 (RFC 3551).
     pub fn pcmu() -> Self {
-        Codec { name: "PCMU".into(), payload_type: 0, clock_rate: 8000 }
+        Codec::new("PCMU", 0, 8000)
     }
 
     /// PCMA, payload type 8 (RFC 3551).
     pub fn pcma() -> Self {
-        Codec { name: "PCMA".into(), payload_type: 8, clock_rate: 8000 }
+        Codec::new("PCMA", 8, 8000)
     }
 }
 
@@ -36,7 +45,7 @@ pub struct Capabilities {
     pub address: IpAddr,
     /// Our RTP port; RTCP is on the next one unless multiplexed.
     pub rtp_port: u16,
-    /// The packet time that we send, in milliseconds.
+    /// The packet time that we ask for, and send where the other side asks for none, in milliseconds.
     pub ptime: u8,
     /// Session id of the origin line, the same for the whole call.
     pub session_id: u64,
@@ -118,13 +127,18 @@ pub struct Agreement {
     pub event_payload_type: Option<u8>,
     /// Payload type of the telephone-events that we receive, if agreed.
     pub event_receive_type: Option<u8>,
+    /// Clock rate of the telephone-events in Hz: the codec's (RFC 4733 §2.1), or 8000 where the peer has no other.
+    pub event_clock_rate: u32,
+    /// Payload type of comfort noise (RFC 3389), if offered in the codec's clock. It is understood, but no description of
+    /// ours names it: a stream without pauses shows its losses as what they are.
+    pub comfort: Option<u8>,
     /// Payload type of redundant packets (RFC 2198) that we receive, if offered, with the list of what is in them.
     pub redundancy: Option<(u8, String)>,
     /// Where to send RTP; the address is unspecified (`0.0.0.0`) on an old-style hold.
     pub remote_rtp: SocketAddr,
     /// Where to send RTCP (RFC 3605); the same as `remote_rtp` when multiplexed.
     pub remote_rtcp: SocketAddr,
-    /// The packet time that we send, in milliseconds.
+    /// The packet time that we send, in milliseconds: what the other side asks for, 10 to 60.
     pub ptime: u8,
     /// The direction from our side.
     pub direction: Direction,

@@ -15,7 +15,8 @@ pub(crate) struct Audio<'a> {
     pub(crate) proto: &'a str,
     /// Payload types and their codecs in order.
     pub(crate) codecs: Vec<(u8, &'a Codec)>,
-    pub(crate) event: Option<u8>,
+    /// Telephone-events: payload types and clock rates.
+    pub(crate) events: Vec<(u8, u32)>,
     /// Redundant packets: payload type and format list.
     pub(crate) redundancy: Option<&'a (u8, String)>,
     pub(crate) direction: Direction,
@@ -58,7 +59,7 @@ impl<'a> Description<'a> {
     pub(crate) fn audio(&mut self, audio: Audio<'_>) {
         let types = audio.codecs.iter().map(|(payload_type, _)| *payload_type);
         let formats: Vec<String> = types
-            .chain(audio.event)
+            .chain(audio.events.iter().map(|(t, _)| *t))
             .chain(audio.redundancy.map(|(t, _)| *t))
             .map(|t| t.to_string())
             .collect();
@@ -66,12 +67,15 @@ impl<'a> Description<'a> {
         let mut clock_rate = 8000;
         for (payload_type, codec) in audio.codecs {
             clock_rate = codec.clock_rate;
-            let map = format!("{payload_type} {}/{clock_rate}", codec.name);
+            let channels = if codec.channels > 1 { format!("/{}", codec.channels) } else { String::new() };
+            let map = format!("{payload_type} {}/{clock_rate}{channels}", codec.name);
             line.add_attribute_with_value("rtpmap", map);
+            if let Some(parameters) = &codec.fmtp {
+                line.add_attribute_with_value("fmtp", format!("{payload_type} {parameters}"));
+            }
         }
-        if let Some(event) = audio.event {
-            let map = format!("{event} telephone-event/{clock_rate}");
-            line.add_attribute_with_value("rtpmap", map);
+        for (event, rate) in audio.events {
+            line.add_attribute_with_value("rtpmap", format!("{event} telephone-event/{rate}"));
             line.add_attribute_with_value("fmtp", format!("{event} {EVENTS}"));
         }
         if let Some((redundancy, list)) = audio.redundancy {

@@ -153,9 +153,18 @@ impl<'a> Section<'a> {
         of(&self.media.attributes).or_else(|| of(&self.session.attributes)).unwrap_or_default()
     }
 
+    /// The packet time that the other side asks for, in milliseconds.
+    pub(crate) fn ptime(&self) -> Option<u8> {
+        self.milliseconds("ptime")
+    }
+
     /// The longest packet time that the other side takes, in milliseconds.
     pub(crate) fn maxptime(&self) -> Option<u8> {
-        let value: f32 = self.value("maxptime")?.parse().ok()?;
+        self.milliseconds("maxptime")
+    }
+
+    fn milliseconds(&self, name: &'a str) -> Option<u8> {
+        let value: f32 = self.value(name)?.parse().ok()?;
         (1.0..=255.0).contains(&value).then_some(value as u8)
     }
 }

@@ -5,8 +5,10 @@ use crate::body;
 use crate::describe::{Audio, Description};
 use crate::media::{Format, Profile, Section};
 
-/// The payload type of telephone-event in our offers, unless a codec of ours has it.
+/// The first payload type of telephone-event in our offers, unless a codec of ours has it.
 const EVENT_PAYLOAD_TYPE: u8 = 101;
+/// The clock rate that telephone-event has beside most codecs, in Hz.
+const EVENT_CLOCK_RATE: u32 = 8000;
 
 /// Answers an offer: the answer's octets and what was agreed.
 ///
@@ -29,11 +31,18 @@ pub fn answer(offer: &[u8], caps: &Capabilities) -> Result<(Vec<u8>, Agreement),
         };
         match result {
             Some(agreement) => {
-                let codec = caps.codecs.iter().find(|codec| codec.name == agreement.codec);
+                let is_agreed = |codec: &&Codec| {
+                    codec.name == agreement.codec && codec.clock_rate == agreement.clock_rate
+                };
+                let codec = caps.codecs.iter().find(is_agreed);
                 description.audio(Audio {
                     proto: &section.media.proto,
                     codecs: codec.map(|codec| (agreement.payload_type, codec)).into_iter().collect(),
-                    event: agreement.event_receive_type,
+                    events: agreement
+                        .event_receive_type
+                        .map(|t| (t, agreement.event_clock_rate))
+                        .into_iter()
+                        .collect(),
                     redundancy: agreement.redundancy.as_ref(),
                     direction: agreement.direction,
                     rtcp_mux: agreement.rtcp_mux,
@@ -55,7 +64,7 @@ pub fn offer(caps: &Capabilities) -> Vec<u8> {
     description.audio(Audio {
         proto: "RTP/AVP",
         codecs: caps.codecs.iter().map(|codec| (codec.payload_type, codec)).collect(),
-        event: caps.events.then(|| event_payload_type(caps)),
+        events: if caps.events { event_payload_types(caps) } else { Vec::new() },
         redundancy: None,
         direction: Direction::SendRecv,
         rtcp_mux: false,
@@ -77,16 +86,24 @@ pub fn accept(answer: &[u8], caps: &Capabilities) -> Result<Agreement, Refusal> 
     let mut agreement = agree(section, caps)?;
     // We listen on the payload type that we offered, whatever the answer calls its own (RFC 3264 §6.1).
     if agreement.event_payload_type.is_some() {
-        agreement.event_receive_type = Some(event_payload_type(caps));
+        let offered = event_payload_types(caps);
+        let own = offered.iter().find(|(_, rate)| *rate == agreement.event_clock_rate);
+        agreement.event_receive_type = own.map(|(payload_type, _)| *payload_type);
     }
     Ok(agreement)
 }
 
-/// The first free payload type from 101 up.
-fn event_payload_type(caps: &Capabilities) -> u8 {
-    (EVENT_PAYLOAD_TYPE..=127)
-        .find(|&number| caps.codecs.iter().all(|codec| codec.payload_type != number))
-        .unwrap_or(EVENT_PAYLOAD_TYPE)
+/// Telephone-event for each clock rate of our codecs (RFC 4733 §2.1): the free payload types from 101 up.
+fn event_payload_types(caps: &Capabilities) -> Vec<(u8, u32)> {
+    let mut rates: Vec<u32> = Vec::new();
+    for codec in &caps.codecs {
+        if !rates.contains(&codec.clock_rate) {
+            rates.push(codec.clock_rate);
+        }
+    }
+    let free = (EVENT_PAYLOAD_TYPE..=127)
+        .filter(|number| caps.codecs.iter().all(|codec| codec.payload_type != *number));
+    free.zip(rates).collect()
 }
 
 /// What can be agreed on in one section.
@@ -116,13 +133,15 @@ fn agree(section: Section<'_>, caps: &Capabilities) -> Result<Agreement, Refusal
     let remote_rtp = section.rtp().ok_or_else(|| {
         Refusal::new(488, "The audio line has no usable address: an IP address of one host is needed.")
     })?;
-    let event = formats
-        .iter()
-        .find(|format| {
-            format.name.eq_ignore_ascii_case("telephone-event") && format.clock_rate == codec.clock_rate
-        })
-        .filter(|_| caps.events)
-        .map(|format| format.payload_type);
+    let named = |name: &str, rate: u32| {
+        formats.iter().find(|format| format.name.eq_ignore_ascii_case(name) && format.clock_rate == rate)
+    };
+    // Not a few peers have telephone-event at 8000 Hz only, whatever the codec.
+    let event = named("telephone-event", codec.clock_rate)
+        .or_else(|| named("telephone-event", EVENT_CLOCK_RATE))
+        .filter(|_| caps.events);
+    let event_clock_rate = event.map_or(EVENT_CLOCK_RATE, |event| event.clock_rate);
+    let event = event.map(|event| event.payload_type);
     let rtcp_mux = section.rtcp_mux();
     Ok(Agreement {
         codec: codec.name.clone(),
@@ -130,16 +149,15 @@ fn agree(section: Section<'_>, caps: &Capabilities) -> Result<Agreement, Refusal
         clock_rate: codec.clock_rate,
         event_payload_type: event,
         event_receive_type: event,
+        event_clock_rate,
+        comfort: named("CN", codec.clock_rate).map(|comfort| comfort.payload_type),
         redundancy: section.redundancy(codec.clock_rate, format.payload_type, event),
         remote_rtp,
         remote_rtcp: match rtcp_mux {
             true => remote_rtp,
             false => section.rtcp(remote_rtp),
         },
-        ptime: match section.maxptime() {
-            Some(longest) if longest < caps.ptime => longest.max(10),
-            _ => caps.ptime,
-        },
+        ptime: section.ptime().unwrap_or(caps.ptime).min(section.maxptime().unwrap_or(u8::MAX)).clamp(10, 60),
         direction: section.direction().mirrored(),
         rtcp_mux,
     })
@@ -149,7 +167,7 @@ fn ours<'a>(format: &Format, caps: &'a Capabilities) -> Option<&'a Codec> {
     caps.codecs.iter().find(|codec| {
         codec.name.eq_ignore_ascii_case(&format.name)
             && codec.clock_rate == format.clock_rate
-            && format.channels <= 1
+            && (format.channels <= 1 || format.channels == u32::from(codec.channels))
     })
 }
 

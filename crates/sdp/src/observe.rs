@@ -12,6 +12,8 @@ pub struct Announced {
     pub address: SocketAddr,
     /// Payload types and the encoding names that they stand for.
     pub names: Vec<(u8, String)>,
+    /// Payload types and their RTP clock rates in Hz.
+    pub clock_rates: Vec<(u8, u32)>,
 }
 
 /// The live audio streams of a description (those with port 0 and those that are no audio are left out).
@@ -22,8 +24,10 @@ pub fn observe(octets: &[u8]) -> Vec<Announced> {
     Section::all(&session)
         .filter(Section::is_live_audio)
         .filter_map(|section| {
-            let names = section.formats().into_iter().map(|format| (format.payload_type, format.name));
-            Some(Announced { address: section.rtp()?, names: names.collect() })
+            let formats = section.formats();
+            let clock_rates = formats.iter().map(|format| (format.payload_type, format.clock_rate)).collect();
+            let names = formats.into_iter().map(|format| (format.payload_type, format.name)).collect();
+            Some(Announced { address: section.rtp()?, names, clock_rates })
         })
         .collect()
 }
@@ -40,6 +44,7 @@ mod tests {
         assert_eq!(seen.len(), 1);
         assert_eq!(seen[0].address, "192.0.2.1:4000".parse().unwrap());
         assert_eq!(seen[0].names, [(8, "PCMA".into()), (96, "telephone-event".into())]);
+        assert_eq!(seen[0].clock_rates, [(8, 8000), (96, 8000)]);
         assert_eq!(observe(b"no description"), []);
     }
 }

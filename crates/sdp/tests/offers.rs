@@ -308,3 +308,84 @@ fn redundant_packets_are_taken_where_all_that_is_in_them_is_agreed_on() {
         assert_eq!(agreement.payload_type, 0);
     }
 }
+
+/// What the engine has when Opus is built in, and L16 is allowed.
+fn wide() -> Capabilities {
+    let opus = Codec { channels: 2, fmtp: Some("useinbandfec=1".into()), ..Codec::new("opus", 107, 48_000) };
+    let l16 = [Codec::new("L16", 96, 8000), Codec::new("L16", 97, 16_000)];
+    let codecs = [Codec::pcmu(), Codec::pcma(), Codec::new("G722", 9, 8000), opus].into_iter().chain(l16);
+    Capabilities {
+        codecs: codecs.collect(),
+        ..Capabilities::new("192.0.2.9".parse().expect("an address"), 5000, 1)
+    }
+}
+
+#[test]
+fn codecs_of_other_clocks_are_offered_with_events_in_each_clock() {
+    let text = String::from_utf8(offer(&wide())).expect("text");
+    for line in [
+        "m=audio 5000 RTP/AVP 0 8 9 107 96 97 101 102 103\r\n",
+        "a=rtpmap:9 G722/8000\r\n",
+        "a=rtpmap:107 opus/48000/2\r\n",
+        "a=fmtp:107 useinbandfec=1\r\n",
+        "a=rtpmap:97 L16/16000\r\n",
+        "a=rtpmap:101 telephone-event/8000\r\n",
+        "a=rtpmap:102 telephone-event/48000\r\n",
+        "a=rtpmap:103 telephone-event/16000\r\n",
+    ] {
+        assert!(text.contains(line), "{line}{text}");
+    }
+    let answer = "c=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP 120 110\r\na=rtpmap:120 opus/48000/2\r\n\
+                  a=rtpmap:110 telephone-event/48000\r\na=ptime:40\r\n";
+    let agreed = accept(answer.as_bytes(), &wide()).expect("agreed");
+    assert_eq!((agreed.codec.as_str(), agreed.payload_type, agreed.clock_rate), ("opus", 120, 48_000));
+    assert_eq!((agreed.event_payload_type, agreed.event_receive_type), (Some(110), Some(102)));
+    assert_eq!((agreed.event_clock_rate, agreed.ptime), (48_000, 40));
+}
+
+#[test]
+fn the_offerers_order_counts_and_events_are_in_the_codecs_clock_or_in_8000() {
+    let cases = [
+        // What follows the m-line, and: codec, clock, its type, events' type and clock, ptime.
+        (
+            "9 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\na=ptime:30",
+            ("G722", 8000, 9, Some(101), 8000, 30),
+        ),
+        (
+            "107 9 101 102\r\na=rtpmap:107 OPUS/48000/2\r\na=rtpmap:101 telephone-event/8000\r\n\
+             a=rtpmap:102 telephone-event/48000\r\na=ptime:60\r\na=maxptime:40",
+            ("opus", 48_000, 107, Some(102), 48_000, 40),
+        ),
+        (
+            "107 101\r\na=rtpmap:107 opus/48000/2\r\na=rtpmap:101 telephone-event/8000",
+            ("opus", 48_000, 107, Some(101), 8000, 20),
+        ),
+        (
+            "100 99\r\na=rtpmap:100 L16/44100\r\na=rtpmap:99 L16/16000/1\r\na=ptime:3",
+            ("L16", 16_000, 99, None, 8000, 10),
+        ),
+        ("99\r\na=rtpmap:99 L16/8000\r\na=ptime:200", ("L16", 8000, 99, None, 8000, 60)),
+    ];
+    for (formats, want) in cases {
+        let body = format!("c=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP {formats}\r\n");
+        let (octets, agreed) = answer(body.as_bytes(), &wide()).expect("agreed");
+        let got = (
+            agreed.codec.as_str(),
+            agreed.clock_rate,
+            agreed.payload_type,
+            agreed.event_receive_type,
+            agreed.event_clock_rate,
+            agreed.ptime,
+        );
+        assert_eq!(got, want, "{formats}");
+        let text = String::from_utf8(octets).expect("text");
+        let map = format!("a=rtpmap:{} {}/{}", agreed.payload_type, agreed.codec, agreed.clock_rate);
+        assert!(text.contains(&map), "{text}");
+        if let Some(event) = agreed.event_receive_type {
+            assert!(text.contains(&format!("a=rtpmap:{event} telephone-event/{}", agreed.event_clock_rate)));
+        }
+    }
+    // Two channels are not ours.
+    let body = "c=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP 99\r\na=rtpmap:99 L16/8000/2\r\n";
+    assert_eq!(answer(body.as_bytes(), &wide()).expect_err("refused").status, 488);
+}

@@ -1,10 +1,6 @@
 //! `passline replay`: the calls of a capture, as JSON lines or digits.
-use crate::{
-    cli::{CodecArg, ReplayArgs},
-    exit::Failure,
-};
+use crate::{cli::ReplayArgs, exit::Failure};
 use passline_replay::{HeardDigit, Options, Picture, Report, StreamReport, Window, capture};
-use passline_rtp::Codec;
 use serde_json::{Value, json};
 use std::{path::Path, time::Instant};
 
@@ -16,11 +12,7 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
     if cut {
         eprintln!("{name}: is cut short or damaged after frame {}; what came before is shown", frames.len());
     }
-    let codec = args.codec.map(|codec| match codec {
-        CodecArg::Pcmu => Codec::Pcmu,
-        CodecArg::Pcma => Codec::Pcma,
-    });
-    let options = Options { event_pt: args.event_pt, codec, port: args.port };
+    let options = Options { event_pt: args.event_pt, codec: args.codec, port: args.port };
     let report = match &args.plot {
         None => passline_replay::replay(Instant::now(), &frames, &options),
         Some(out) => {

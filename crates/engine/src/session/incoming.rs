@@ -175,7 +175,7 @@ impl Session {
         } else {
             self.media.enable(core);
         }
-        self.draft.codec = Some(self.media.codec().info().name);
+        self.draft.codec = Some(self.media.codec().label());
         match &self.side {
             Side::Bridged(_) => core.notice(self.handle, Notice::Confirmed),
             _ => self.start_flow(now, core),

@@ -118,7 +118,7 @@ impl Session {
             return self.hang_up(now, core, Some("no usable answer"));
         }
         self.media.open(core, true, tap);
-        let codec = self.media.codec().info().name;
+        let codec = self.media.codec().label();
         self.draft.codec = Some(codec);
         let events = self.media.events();
         match &self.side {

@@ -4,7 +4,7 @@ use super::{Dialog, Session, Side};
 use crate::core::{Core, Notice};
 use crate::{ControlOutput, Diagnosis, OpenStream, ShardCommand, StreamId, info};
 use passline_rtp::codec::Codec;
-use passline_rtp::{DigitConfig, Method, StreamConfig};
+use passline_rtp::{DigitConfig, Method, StreamConfig, StreamTerms};
 use passline_sdp::{Agreement, Capabilities};
 use passline_sip::Command;
 use rand_core::Rng;
@@ -201,14 +201,9 @@ impl Media {
         let Some(agreement) = self.agreement.clone().filter(|_| self.state == State::Bound) else {
             return;
         };
-        self.codec = Codec::from_name(&agreement.codec).unwrap_or_default();
+        let terms = stream_terms(&agreement);
+        self.codec = terms.codec;
         let config = StreamConfig {
-            codec: self.codec,
-            payload_type: agreement.payload_type,
-            event_payload_type: agreement.event_payload_type,
-            event_receive_type: agreement.event_receive_type,
-            redundancy_type: agreement.redundancy.as_ref().map(|(number, _)| *number),
-            ptime_ms: agreement.ptime,
             digits: DigitConfig {
                 events: agreement.event_receive_type.or(agreement.event_payload_type).is_some(),
                 inband: self.terms.inband,
@@ -219,7 +214,9 @@ impl Media {
             first_timestamp: core.rng.next_u32(),
             // RFC 7022 §4.2: short-term, 96 random bits.
             cname: format!("{:016x}{:08x}", core.rng.next_u64(), core.rng.next_u32()),
-        };
+            ..StreamConfig::default()
+        }
+        .with_terms(terms);
         let open = OpenStream {
             config,
             remote_rtp: agreement.remote_rtp,
@@ -251,8 +248,8 @@ impl Media {
         let Some(agreement) = self.agreement.clone().filter(|_| self.is_live()) else {
             return;
         };
-        self.codec = Codec::from_name(&agreement.codec).unwrap_or_default();
-        let (codec, signalling) = (self.codec, self.believed(&agreement));
+        let (terms, signalling) = (stream_terms(&agreement), self.believed(&agreement));
+        self.codec = terms.codec;
         self.shard(core, |stream| ShardCommand::Retarget {
             stream,
             remote_rtp: agreement.remote_rtp,
@@ -260,11 +257,7 @@ impl Media {
             signalling,
             send: !agreement.on_hold(),
             expect: agreement.direction.receives(),
-            payload_type: agreement.payload_type,
-            codec,
-            event_payload_type: agreement.event_payload_type,
-            event_receive_type: agreement.event_receive_type,
-            redundancy_type: agreement.redundancy.as_ref().map(|(number, _)| *number),
+            terms,
         });
     }
 
@@ -403,7 +396,7 @@ impl Session {
             Ok(sdp) => {
                 core.sip(now, Command::AcceptReinvite { call, sdp });
                 self.media.retarget(core);
-                self.draft.codec = Some(self.media.codec().info().name);
+                self.draft.codec = Some(self.media.codec().label());
             }
             Err(refusal) => {
                 self.media.caps = before;
@@ -418,7 +411,7 @@ impl Session {
         match self.media.accept(core, sdp) {
             Ok(()) => {
                 self.media.retarget(core);
-                self.draft.codec = Some(self.media.codec().info().name);
+                self.draft.codec = Some(self.media.codec().label());
             }
             // The session goes on as it was; to end it for a bad answer would help nobody.
             Err(_) => self.media.agreement = before,
@@ -436,11 +429,27 @@ impl Session {
     }
 }
 
+/// What an agreement means for the stream.
+fn stream_terms(agreement: &Agreement) -> StreamTerms {
+    StreamTerms {
+        codec: Codec::from_map(&agreement.codec, agreement.clock_rate).unwrap_or_default(),
+        payload_type: agreement.payload_type,
+        event_payload_type: agreement.event_payload_type,
+        event_receive_type: agreement.event_receive_type,
+        event_clock: agreement.event_clock_rate,
+        comfort_type: agreement.comfort,
+        redundancy_type: agreement.redundancy.as_ref().map(|(number, _)| *number),
+        ptime_ms: agreement.ptime,
+    }
+}
+
 fn sdp_codec(codec: Codec) -> passline_sdp::Codec {
     let info = codec.info();
     passline_sdp::Codec {
         name: info.name.to_owned(),
         payload_type: info.payload_type,
         clock_rate: info.clock_rate,
+        channels: info.channels,
+        fmtp: info.fmtp.map(str::to_owned),
     }
 }

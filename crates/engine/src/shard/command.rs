@@ -3,8 +3,7 @@ use super::live::Live;
 use super::{FRAME, MediaShard, PHASES, PacketSink, live_of};
 use crate::StreamId;
 use passline_prompt::Script;
-use passline_rtp::codec::Codec;
-use passline_rtp::{Digit, Method, Press, PressEnd, Statistics, StreamConfig};
+use passline_rtp::{Digit, Method, Press, PressEnd, Statistics, StreamConfig, StreamTerms};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -62,16 +61,8 @@ pub enum ShardCommand {
         send: bool,
         /// Expect packets.
         expect: bool,
-        /// Payload type of the codec, both ways.
-        payload_type: u8,
-        /// Codec; the player's scripts must be in it from now on.
-        codec: Codec,
-        /// Payload type of telephone-event that we send.
-        event_payload_type: Option<u8>,
-        /// Payload type of telephone-event that we receive.
-        event_receive_type: Option<u8>,
-        /// Payload type of redundant packets that we receive.
-        redundancy_type: Option<u8>,
+        /// Codec, payload types, packet time; the player's scripts must be in the codec's law from now on.
+        terms: StreamTerms,
     },
     /// Play this now, in place of what is being played.
     Play {
@@ -195,28 +186,12 @@ impl MediaShard {
             ShardCommand::SendEnabled { stream, enabled } => {
                 self.with(stream, |live| live.send(now, enabled));
             }
-            ShardCommand::Retarget {
-                stream,
-                remote_rtp,
-                remote_rtcp,
-                signalling,
-                send,
-                expect,
-                payload_type,
-                codec,
-                event_payload_type,
-                event_receive_type,
-                redundancy_type,
-            } => self.with(stream, |live| {
-                live.retarget(now, remote_rtp, remote_rtcp, signalling, send, expect);
-                live.renegotiate(
-                    codec,
-                    payload_type,
-                    event_payload_type,
-                    event_receive_type,
-                    redundancy_type,
-                );
-            }),
+            ShardCommand::Retarget { stream, remote_rtp, remote_rtcp, signalling, send, expect, terms } => {
+                self.with(stream, |live| {
+                    live.retarget(now, remote_rtp, remote_rtcp, signalling, send, expect);
+                    live.renegotiate(&terms);
+                })
+            }
             ShardCommand::Play { stream, number, script } => {
                 self.with(stream, |live| live.play(number, script))
             }

@@ -4,12 +4,12 @@ use super::{MediaEvent, OpenStream, PacketSink, Received, SAMPLES};
 use crate::StreamId;
 use passline_prompt::{Player, Script};
 use passline_rtp::codec::Codec;
-use passline_rtp::{Digit, DigitOutput, Method, Statistics, Stream};
+use passline_rtp::{Digit, DigitOutput, Method, Statistics, Stream, StreamTerms};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-/// Octets of one frame of a codec with one octet per sample at 8 kHz.
+/// Octets of one frame of G.711.
 const FRAME_OCTETS: usize = SAMPLES;
 /// Frames for which a relayed tone is still left out after its end was recognised: the playout lags behind.
 const MUTE_AFTER: u8 = 6;
@@ -48,8 +48,8 @@ struct Relay {
     mute: u8,
     /// The frame just played out.
     heard: [i16; SAMPLES],
-    /// The frame to be said next, in our codec.
-    say: [u8; FRAME_OCTETS],
+    /// The frame to be said next.
+    say: [i16; SAMPLES],
     has: bool,
 }
 
@@ -78,7 +78,7 @@ impl Live {
                 pressed: false,
                 mute: 0,
                 heard: [0; SAMPLES],
-                say: [0; FRAME_OCTETS],
+                say: [0; SAMPLES],
                 has: false,
             },
             phase,
@@ -221,17 +221,21 @@ impl Live {
             return;
         }
         let filled = self.player.fill(&mut payload);
-        if self.player.codec() != self.codec {
-            // A script from before the codec changed.
-            let mut pcm = [0i16; SAMPLES];
-            self.player.codec().decode(&payload, &mut pcm);
-            self.codec.encode(&pcm, &mut payload);
-        }
-        if !filled.playing && std::mem::take(&mut self.relay.has) {
-            payload = self.relay.say;
-        }
-        let length = self.stream.send_audio(scheduled, &payload, out);
+        let length = if !filled.playing && std::mem::take(&mut self.relay.has) {
+            self.stream.send_pcm(scheduled, &self.relay.say, out)
+        } else {
+            if self.player.codec() != self.codec.law() {
+                // A script from before the codec changed.
+                let mut pcm = [0i16; SAMPLES];
+                self.player.codec().decode(&payload, &mut pcm);
+                self.codec.law().encode(&pcm, &mut payload);
+            }
+            self.stream.send_audio(scheduled, &payload, out)
+        };
         if length > 0 {
+            sink.rtp(id, to, &out[..length]);
+        }
+        while let Some(length) = self.stream.send_more(out) {
             sink.rtp(id, to, &out[..length]);
         }
         if filled.finished {
@@ -268,7 +272,7 @@ impl Live {
     pub(super) fn play(&mut self, number: u32, script: Script) {
         self.finished = false;
         self.playing = Some(number);
-        if self.player.codec() != self.codec {
+        if self.player.codec() != self.codec.law() {
             self.player = Player::new(self.codec);
         }
         drop(self.player.play(script));
@@ -325,17 +329,10 @@ impl Live {
         self.silence_told = false;
     }
 
-    pub(super) fn renegotiate(
-        &mut self,
-        codec: Codec,
-        payload_type: u8,
-        event_payload_type: Option<u8>,
-        event_receive_type: Option<u8>,
-        redundancy_type: Option<u8>,
-    ) {
-        self.codec = codec;
+    pub(super) fn renegotiate(&mut self, terms: &StreamTerms) {
+        self.codec = terms.codec;
         self.relay.has = false;
-        self.stream.renegotiate(codec, payload_type, event_payload_type, event_receive_type, redundancy_type);
+        self.stream.renegotiate(terms);
     }
 
     /// Says goodbye by RTCP and gives the counters.
@@ -379,7 +376,7 @@ impl Live {
 
     /// Takes the frame that is said next, in place of silence.
     pub(super) fn say(&mut self, pcm: &[i16; SAMPLES]) {
-        self.codec.encode(pcm, &mut self.relay.say);
+        self.relay.say = *pcm;
         self.relay.has = true;
     }
 }

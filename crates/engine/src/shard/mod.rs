@@ -67,7 +67,8 @@ pub trait PacketSink {
     fn rtp(&mut self, stream: StreamId, to: SocketAddr, packet: &[u8]);
     /// Send this RTCP packet from the stream's RTCP socket.
     fn rtcp(&mut self, stream: StreamId, to: SocketAddr, packet: &[u8]);
-    /// The frame just played out, encoded as received (empty unless `kind` is `Received`); only for tapped streams.
+    /// The frame just played out, in the codec's law of G.711: as received where that is the codec, else encoded anew
+    /// (empty unless `kind` is `Received`); only for tapped streams.
     fn heard(&mut self, stream: StreamId, payload: &[u8], kind: FrameKind);
 }
 

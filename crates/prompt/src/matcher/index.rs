@@ -44,6 +44,7 @@ pub(crate) struct Index {
 
 impl Index {
     pub fn new(library: &Library, codec: Codec) -> Self {
+        let codec = codec.law();
         let loud = loud_octets(codec);
         let patterns = patterns(library, codec, &loud);
         let mut anchors = Vec::new();

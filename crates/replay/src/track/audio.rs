@@ -1,6 +1,8 @@
 //! The audio of a stream, laid out on the capture's clock.
 use super::Span;
+use passline_rtp::codec::Decoder;
 use passline_rtp::{Codec, FrameKind, ToneDetector};
+use std::collections::BTreeMap;
 
 /// Audio that is missing for longer (2 s) ends what the tone detector knows; the digit path has the same limit.
 const FILL: i64 = 16_000;
@@ -14,20 +16,23 @@ struct Piece {
     length: usize,
 }
 
-/// Decoded G.711; what was never received is not there.
+/// Decoded audio; what was never received is not there.
 #[derive(Debug, Default)]
 pub(crate) struct Audio {
     samples: Vec<i16>,
     /// In order and without overlap, once settled.
     pieces: Vec<Piece>,
+    decoders: BTreeMap<Codec, Decoder>,
 }
 
 impl Audio {
     /// Takes a packet's payload that belongs at `at`.
     pub(super) fn push(&mut self, at: i64, codec: Codec, payload: &[u8]) {
         let offset = self.samples.len();
-        self.samples.resize(offset + payload.len(), 0);
-        let length = codec.decode(payload, &mut self.samples[offset..]);
+        self.samples.resize(offset + codec.samples(payload), 0);
+        let decoder = self.decoders.entry(codec).or_insert_with(|| codec.decoder());
+        let length = decoder.decode(payload, 0, &mut self.samples[offset..]);
+        self.samples.truncate(offset + length);
         self.pieces.push(Piece { at, offset, length });
     }
 

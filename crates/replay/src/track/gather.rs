@@ -36,6 +36,8 @@ pub(crate) struct Gather {
     config: StreamConfig,
     /// Whether the clock rate is known and lateness can be told.
     is_timed: bool,
+    /// Of the audio, in Hz.
+    clock_rate: u32,
     timeline: Timeline,
     audio: Audio,
     marks: Vec<(Mark, Option<(usize, i64)>)>,
@@ -51,6 +53,7 @@ impl Gather {
         Self {
             config,
             is_timed: clock_rate.is_some(),
+            clock_rate: clock_rate.unwrap_or(8000),
             timeline: Timeline::new(clock_rate.unwrap_or(8000)),
             audio: Audio::default(),
             marks: Vec::new(),
@@ -64,11 +67,13 @@ impl Gather {
     pub(crate) fn packet(&mut self, arrival: i64, datagram: &[u8], fate: Fate) {
         let Ok(packet) = Packet::parse(datagram) else { return };
         let is_event = fate.kind == Some(PacketKind::Event);
-        let place = self.timeline.place(packet.ssrc, is_event, arrival, packet.timestamp);
+        let scale = if is_event { self.event_scale() } else { 1 };
+        let timestamp = packet.timestamp.wrapping_mul(scale);
+        let place = self.timeline.place(packet.ssrc, is_event, arrival, timestamp);
         let mut told = 0;
         let mut is_copy = fate.fault == Some(Fault::Duplicate);
         if is_event && let Some(event) = EventPayload::read(packet.payload) {
-            told = self.timeline.samples((i64::from(event.duration) - PACKET).max(0));
+            told = self.timeline.samples((i64::from(event.duration) * i64::from(scale) - PACKET).max(0));
             is_copy |= self.event(&packet, event, place.at);
         }
         let behind = place.behind - told;
@@ -81,14 +86,21 @@ impl Gather {
         let is_duplicate = fate.fault == Some(Fault::Duplicate);
         let mut audio = None;
         if fate.kind == Some(PacketKind::Audio) {
-            audio = Some((place.at, place.at + packet.payload.len() as i64));
-            if !is_duplicate && let Some(codec) = self.codec(packet.payload_type) {
+            let codec = self.codec(packet.payload_type);
+            let samples = codec.map_or(packet.payload.len(), |codec| codec.samples(packet.payload));
+            audio = Some((place.at, place.at + samples as i64));
+            if !is_duplicate && let Some(codec) = codec {
                 self.audio.push(place.at, codec, packet.payload);
             }
         }
         if fate.kind.is_some() {
             self.order(&packet, arrival, audio, is_duplicate);
         }
+    }
+
+    /// Events may have a slower clock than the audio beside them.
+    fn event_scale(&self) -> u32 {
+        (self.clock_rate / self.config.event_clock.max(1)).max(1)
     }
 
     fn codec(&self, payload_type: u8) -> Option<Codec> {
@@ -160,6 +172,7 @@ impl Gather {
     /// Everything in order.
     pub(crate) fn finish(mut self) -> Track {
         self.audio.settle();
+        let scale = self.event_scale();
         let timeline = &self.timeline;
         let marks = self.marks.iter().map(|(mark, behind)| Mark {
             lateness: behind.map(|(stretch, behind)| timeline.lateness(stretch, behind)),
@@ -167,7 +180,7 @@ impl Gather {
         });
         let events = self.events.iter().map(|event| Span {
             from: event.from,
-            to: event.from + timeline.samples(i64::from(event.duration)),
+            to: event.from + timeline.samples(i64::from(event.duration) * i64::from(scale)),
             label: EventName(event.code).to_string(),
             detail: format!(
                 "event {}: {} packets, {} of them copies, {}",

@@ -72,6 +72,9 @@ pub(crate) struct Tracks {
 /// Timestamps a second by encoding name (RFC 3551 §6, RFC 7587); `None` for names that do not tell.
 pub(crate) fn clock_rate(codec: Option<&str>) -> Option<u32> {
     let Some(name) = codec else { return Some(8000) };
+    if let Some(codec) = passline_rtp::Codec::from_label(name) {
+        return Some(codec.info().clock_rate);
+    }
     let table: [(u32, &[&str]); 3] = [
         (
             8000,

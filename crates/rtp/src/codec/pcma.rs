@@ -1,16 +1,21 @@
 //! PCMA: ITU-T G.711 A-law, 13-bit companding to 8 bits, even bits inverted.
 
-use super::{Codec, CodecInfo};
+use super::{Codec, CodecInfo, Coding, FrameSize, PTIMES};
 
 pub(super) const INFO: CodecInfo = CodecInfo {
     codec: Codec::Pcma,
     name: "PCMA",
+    label: "PCMA",
     payload_type: 8,
     clock_rate: 8000,
+    sample_rate: 8000,
     channels: 1,
-    encode,
-    decode,
-    silence: 0xD5,
+    fmtp: None,
+    frame: FrameSize::Fixed(160),
+    ptimes: PTIMES,
+    coding: Coding::Law { encode, decode, silence: 0xD5 },
+    samples: |payload| payload.len(),
+    blank: |payload| payload.fill(0xD5),
 };
 
 /// Decoder output (16 bit) for each octet, G.711 table 1b scaled by 8.

@@ -1,16 +1,21 @@
 //! PCMU: ITU-T G.711 µ-law, 14-bit companding to 8 bits.
 
-use super::{Codec, CodecInfo};
+use super::{Codec, CodecInfo, Coding, FrameSize, PTIMES};
 
 pub(super) const INFO: CodecInfo = CodecInfo {
     codec: Codec::Pcmu,
     name: "PCMU",
+    label: "PCMU",
     payload_type: 0,
     clock_rate: 8000,
+    sample_rate: 8000,
     channels: 1,
-    encode,
-    decode,
-    silence: 0xFF,
+    fmtp: None,
+    frame: FrameSize::Fixed(160),
+    ptimes: PTIMES,
+    coding: Coding::Law { encode, decode, silence: 0xFF },
+    samples: |payload| payload.len(),
+    blank: |payload| payload.fill(0xFF),
 };
 
 /// Added to a magnitude so that every segment starts at a power of two, in 14-bit units.

@@ -45,8 +45,13 @@ enum Style {
 /// timestamps of their own are known by E bit, equal duration, and sequence numbers right after the end.
 ///
 /// A press from another SSRC continues an open one if its duration has grown by as much as time has passed.
+///
+/// Timestamps and durations are those on the wire, in the clock of the event's payload type: converted to another
+/// clock they would be rounded, and equal ones might differ. Arrival counts in samples at 8000 Hz.
 #[derive(Debug)]
 pub(crate) struct EventDetector {
+    /// Ticks of the event's clock in a sample at 8000 Hz.
+    ratio: u32,
     presses: [Option<EventPress>; MEMORY],
     style: Style,
     /// End copies of this sender were seen to share the timestamp.
@@ -64,6 +69,7 @@ pub(crate) struct EventDetector {
 impl EventDetector {
     pub(crate) fn new() -> Self {
         EventDetector {
+            ratio: 1,
             presses: [None; MEMORY],
             style: Style::Unknown,
             ends_share_timestamp: false,
@@ -73,6 +79,11 @@ impl EventDetector {
             other: None,
             others: Others::default(),
         }
+    }
+
+    /// Events come in another clock from now on: so many ticks in a sample at 8000 Hz.
+    pub(crate) fn set_ratio(&mut self, ratio: u32) {
+        self.ratio = ratio.max(1);
     }
 
     /// Packets that were no digits.
@@ -231,7 +242,7 @@ impl EventDetector {
         if self.ends_restamped && !packet.event.end && press.is_late_update(packet) {
             return true;
         }
-        self.style == Style::Unknown && advancing(press, packet).is_some()
+        self.style == Style::Unknown && advancing(press, packet, self.ratio).is_some()
     }
 
     /// Whether another key was pressed between this press and the packet.
@@ -266,7 +277,7 @@ impl EventDetector {
                 self.ends_share_timestamp = true;
             }
         } else if self.style == Style::Unknown
-            && let Some((ptime, true)) = advancing(press, packet)
+            && let Some((ptime, true)) = advancing(press, packet, self.ratio)
         {
             self.style = Style::Advancing(ptime);
             press.start =
@@ -282,15 +293,16 @@ impl EventDetector {
                 return false;
             };
             let passed = packet.at as i64 - press.last_at as i64;
-            let grown = i64::from(packet.event.duration) - i64::from(press.last_duration);
+            let ticks = i64::from(packet.event.duration) - i64::from(press.last_duration);
+            let grown = ticks / i64::from(self.ratio);
             if press.end_sequence.is_some() {
-                return packet.event.end && grown == 0 && passed <= SOURCE_CHANGE_SLACK;
+                return packet.event.end && ticks == 0 && passed <= SOURCE_CHANGE_SLACK;
             }
             let is_first =
                 packet.marker && i64::from(packet.event.duration) <= i64::from(press.last_duration);
             press.is_open
                 && !is_first
-                && (start == press.start || grown >= 0)
+                && (start == press.start || ticks >= 0)
                 && (grown - passed).abs() <= SOURCE_CHANGE_SLACK
         })
     }
@@ -331,15 +343,16 @@ impl EventDetector {
 }
 
 /// Whether the packet continues (or precedes, if reordered) the press's newest with a timestamp of its own:
-/// the packet time in samples, and whether the duration grows with it.
-fn advancing(press: &EventPress, packet: &Packet) -> Option<(u32, bool)> {
+/// the packet time in ticks, and whether the duration grows with it.
+fn advancing(press: &EventPress, packet: &Packet, ratio: u32) -> Option<(u32, bool)> {
     let ahead = i32::from(press.ahead(packet));
     if ahead == 0 || ahead.abs() > ADVANCING_GAP || (ahead > 0 && press.end_sequence.is_some()) {
         return None;
     }
     let step = packet.timestamp.wrapping_sub(press.last_timestamp) as i32;
     let ptime = step / ahead;
-    if !(1..=960).contains(&ptime) || step % ahead != 0 {
+    // Packets of up to 120 ms.
+    if !(1..=960 * ratio as i32).contains(&ptime) || step % ahead != 0 {
         return None;
     }
     let duration = i32::from(packet.event.duration);

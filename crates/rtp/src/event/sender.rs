@@ -25,8 +25,11 @@ pub struct EventPacket {
 /// Turns presses into RFC 4733 packets: one per packet time while the key is held, the end three times.
 ///
 /// Call [`EventSender::next`] once per packet time, and again with the same timestamp until it gives `None`.
+/// Timestamps and durations count in the clock of the event's payload type (RFC 4733 §2.1), 8000 Hz by default.
 #[derive(Debug)]
 pub struct EventSender {
+    /// Samples in a millisecond.
+    per_ms: u32,
     ptime: u32,
     minimum: u32,
     gap: u32,
@@ -61,6 +64,7 @@ impl EventSender {
     /// A sender for packets of `ptime_ms`; presses last at least 50 ms and stand at least 40 ms apart.
     pub fn new(ptime_ms: u8) -> Self {
         EventSender {
+            per_ms: 8,
             ptime: u32::from(ptime_ms.max(1)) * 8,
             minimum: 50 * 8,
             gap: 40 * 8,
@@ -74,18 +78,40 @@ impl EventSender {
         }
     }
 
+    /// Sets the clock rate in Hz, a multiple of 1000; before any press.
+    #[must_use]
+    pub fn with_clock(mut self, hertz: u32) -> Self {
+        self.reclock(hertz);
+        self
+    }
+
     /// Sets the shortest press in milliseconds; shorter ones are lengthened to it.
     #[must_use]
     pub fn with_minimum(mut self, ms: u16) -> Self {
-        self.minimum = u32::from(ms) * 8;
+        self.minimum = u32::from(ms) * self.per_ms;
         self
     }
 
     /// Sets the shortest pause between two presses in milliseconds.
     #[must_use]
     pub fn with_gap(mut self, ms: u16) -> Self {
-        self.gap = u32::from(ms) * 8;
+        self.gap = u32::from(ms) * self.per_ms;
         self
+    }
+
+    /// Goes on in another clock: what waits is kept, the press being sent ends here, as its timestamps mean nothing now.
+    pub(crate) fn reclock(&mut self, hertz: u32) {
+        let per_ms = (hertz / 1000).max(1);
+        if per_ms == self.per_ms {
+            return;
+        }
+        let before = self.per_ms;
+        let durations = self.queue.iter_mut().map(|(_, samples)| samples);
+        for samples in durations.chain([&mut self.ptime, &mut self.minimum, &mut self.gap]) {
+            *samples = *samples / before * per_ms;
+        }
+        self.per_ms = per_ms;
+        (self.current, self.copies, self.tick, self.idle_until) = (None, None, None, None);
     }
 
     /// Queues a press; false if too many wait (32).
@@ -93,13 +119,19 @@ impl EventSender {
         if self.queue.len() >= QUEUE {
             return false;
         }
-        self.queue.push_back((digit, duration_ms.saturating_mul(8).max(self.minimum)));
+        self.queue.push_back((digit, duration_ms.saturating_mul(self.per_ms).max(self.minimum)));
         true
     }
 
     /// Whether a press is being sent or waits, or copies of an end are owed.
     pub fn is_sending(&self) -> bool {
         self.current.is_some() || self.copies.is_some() || !self.queue.is_empty()
+    }
+
+    /// Whether the pause before the next press lasts at RTP `timestamp`.
+    pub(crate) fn is_resting(&self, timestamp: u32) -> bool {
+        let rests = self.idle_until.is_some_and(|until| (until.wrapping_sub(timestamp) as i32) > 0);
+        self.current.is_none() && self.copies.is_none() && rests
     }
 
     /// The next packet of the packet time that begins at RTP `timestamp`; `None` when that packet time has no more.

@@ -54,8 +54,13 @@ pub const FAULTS: [Fault; 15] = [
     Fault::LongSegments,
 ];
 
-/// Presses and their packets in sending order.
+/// Presses and their packets in sending order, in a clock of 8000 Hz.
 pub fn send(random: &mut Random, fault: Fault, count: usize) -> (Vec<Digit>, Vec<Packet>) {
+    send_in(random, fault, count, 1)
+}
+
+/// The same in a clock `ratio` times as fast.
+pub fn send_in(random: &mut Random, fault: Fault, count: usize, ratio: u32) -> (Vec<Digit>, Vec<Packet>) {
     let mut digits = Vec::new();
     let mut packets: Vec<Packet> = Vec::new();
     let mut ssrc = random.next() as u32;
@@ -74,7 +79,8 @@ pub fn send(random: &mut Random, fault: Fault, count: usize) -> (Vec<Digit>, Vec
             _ => random.int(2, 14) as u32,
         };
         let start = clock;
-        let stamp = if fault == Fault::SameTimestamp { base } else { base.wrapping_add(start as u32) };
+        let stamp =
+            if fault == Fault::SameTimestamp { base } else { base.wrapping_add(start as u32 * ratio) };
         let code = digit.code();
         let mut push = |at: u64, timestamp: u32, marker: bool, end: bool, duration: u32, ssrc: u32| {
             let event = EventPayload { code, end, volume: 10, duration: duration as u16 };
@@ -89,8 +95,8 @@ pub fn send(random: &mut Random, fault: Fault, count: usize) -> (Vec<Digit>, Vec
         for i in 0..updates + 3 {
             let at = start + 160 * u64::from(i);
             let is_end = i >= updates;
-            let mut elapsed = 160 * (i.min(updates) + 1);
-            if elapsed - segment > 0xFFFF {
+            let mut elapsed = 160 * ratio * (i.min(updates) + 1);
+            while elapsed - segment > 0xFFFF {
                 push(at, stamp.wrapping_add(segment), false, false, 0xFFFF, ssrc);
                 segment += 0xFFFF;
             }
@@ -105,9 +111,9 @@ pub fn send(random: &mut Random, fault: Fault, count: usize) -> (Vec<Digit>, Vec
                 ssrc = random.next() as u32;
             }
             let moved = match fault {
-                Fault::TimestampPerPacket | Fault::TimestampPerPacketMarked => 160 * i,
-                Fault::EndsRestamped if is_end => 160 * (i - updates),
-                Fault::EndsRestampedFar if i > updates => 160 * i,
+                Fault::TimestampPerPacket | Fault::TimestampPerPacketMarked => 160 * ratio * i,
+                Fault::EndsRestamped if is_end => 160 * ratio * (i - updates),
+                Fault::EndsRestampedFar if i > updates => 160 * ratio * i,
                 _ => segment,
             };
             let marker = match fault {

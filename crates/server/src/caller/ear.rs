@@ -44,6 +44,8 @@ pub struct Ear {
 impl Ear {
     /// An ear that knows the prompts of a library.
     pub fn new(library: &Library, codec: Codec) -> Self {
+        // Frames come in the law of the stream's codec.
+        let codec = codec.law();
         Self {
             codec,
             matcher: Matcher::new(library, codec),

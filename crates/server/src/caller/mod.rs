@@ -160,7 +160,7 @@ impl Line {
                 Ok(Some(NetEvent::Leg { event, .. })) => match event {
                     LegEvent::Answered { codec, .. } => {
                         outcome.codec = Some(codec.to_owned());
-                        let codec = passline_rtp::CODECS.iter().find(|info| info.name == codec);
+                        let codec = passline_rtp::CODECS.iter().find(|info| info.label == codec);
                         let codec = codec.map_or(Codec::Pcmu, |info| info.codec);
                         let script = Script::new(words.take().unwrap_or_default(), spacing, now);
                         talk = Some((now, script, Ear::new(&content.library, codec)));

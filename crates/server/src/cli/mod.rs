@@ -4,6 +4,7 @@ mod operate;
 pub use operate::{BansCommand, CallInfoArgs, CallsArgs, CaptureCommand, DevicesArgs, TrunkCommand};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use passline_rtp::{CODECS, Codec};
 use std::path::PathBuf;
 
 /// A phone number that gives people their account back.
@@ -236,13 +237,12 @@ pub struct AuditArgs {
     pub json: bool,
 }
 
-/// Codec of RTP without SIP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum CodecArg {
-    /// G.711 µ-law.
-    Pcmu,
-    /// G.711 A-law.
-    Pcma,
+/// A codec by its name.
+fn codec(text: &str) -> Result<Codec, String> {
+    Codec::from_label(text).ok_or_else(|| {
+        let known: Vec<_> = CODECS.iter().map(|info| info.label).collect();
+        format!("Passline has {}", known.join(", "))
+    })
 }
 
 /// `passline replay`.
@@ -259,9 +259,9 @@ pub struct ReplayArgs {
     /// Payload type of telephone-event where no SIP tells it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
     pub event_pt: Option<u8>,
-    /// Codec of the audio where no SIP tells it.
-    #[arg(long, value_enum)]
-    pub codec: Option<CodecArg>,
+    /// Codec of the audio where no SIP tells it, e.g. PCMA.
+    #[arg(long, value_name = "NAME", value_parser = codec)]
+    pub codec: Option<Codec>,
     /// Only RTP that is received on this UDP port.
     #[arg(long, value_name = "N")]
     pub port: Option<u16>,

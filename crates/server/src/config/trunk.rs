@@ -222,9 +222,8 @@ pub struct CodecName(pub Codec);
 impl<'de> Deserialize<'de> for CodecName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let found = CODECS.iter().find(|info| info.name.eq_ignore_ascii_case(&text));
-        found.map(|info| Self(info.codec)).ok_or_else(|| {
-            let known: Vec<_> = CODECS.iter().map(|info| info.name).collect();
+        Codec::from_label(&text).map(Self).ok_or_else(|| {
+            let known: Vec<_> = CODECS.iter().map(|info| info.label).collect();
             D::Error::custom(format!("`{text}` is no codec that Passline has; it has {}", known.join(", ")))
         })
     }
