@@ -55,6 +55,7 @@ impl House {
                 expect: true,
                 media_timeout: Duration::from_secs(30),
                 tap: false,
+                lane: 0,
             };
             shard.command(now, ShardCommand::Open { stream, open: Box::new(open) }, &mut sink);
             let segments = vec![Segment::Clip(Clip::new("clip".into(), Arc::clone(&clip)))];

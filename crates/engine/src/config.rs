@@ -38,6 +38,8 @@ pub struct EngineConfig {
     pub wind_up: Duration,
     /// The longest call, whatever its flow says.
     pub max_call: Duration,
+    /// Most calls that share a port pair, where their trunk allows it; below 2 none do.
+    pub calls_per_port: usize,
     /// How long a port rests before another call gets it.
     pub port_quarantine: Duration,
     /// How long a telephone or trunk may ring when one call is put through to another.
@@ -72,6 +74,7 @@ impl Default for EngineConfig {
             linger: Duration::from_millis(200),
             wind_up: Duration::from_secs(60),
             max_call: Duration::from_secs(3600),
+            calls_per_port: 16,
             port_quarantine: Duration::from_secs(2),
             ring_timeout: Duration::from_secs(60),
             policy: Policy::default(),

@@ -1,4 +1,5 @@
 //! What all sessions share: user agent, ports, slots, prompts, the way out.
+use crate::shared::SharedPorts;
 use crate::slots::Slots;
 use crate::{ControlOutput, EngineConfig, LegEvent, LegId, PortPool, Trace, TraceKind};
 use passline_flow::Program;
@@ -20,6 +21,7 @@ pub(crate) struct Core {
     pub(crate) library: Arc<Library>,
     pub(crate) languages: Vec<String>,
     pub(crate) ports: PortPool,
+    pub(crate) shared: SharedPorts,
     pub(crate) slots: Slots,
     pub(crate) rng: ChaCha20Rng,
     pub(crate) outputs: VecDeque<ControlOutput>,

@@ -21,6 +21,7 @@ mod probe;
 mod record;
 mod session;
 mod shard;
+mod shared;
 mod slots;
 mod status;
 mod trunk;

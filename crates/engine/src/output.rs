@@ -16,6 +16,15 @@ pub enum ControlOutput {
         stream: StreamId,
         /// Even UDP port.
         port: u16,
+        /// Streams of other calls on the same shard may use it too; those after the first find it open.
+        shared: bool,
+    },
+    /// Close a port that was shared: its last stream is gone.
+    CloseShared {
+        /// Whose it was.
+        shard: u16,
+        /// Its even number.
+        port: u16,
     },
     /// Close the sockets of a stream that never got as far as its shard.
     ClosePort(StreamId),

@@ -49,6 +49,8 @@ pub struct Trunk {
     pub delayed_offer: bool,
     /// Its media may come from the signalling address in place of the one its description names.
     pub nat: bool,
+    /// Its calls may share RTP ports: it sends from where its descriptions say, and there is no NAT between.
+    pub shared_ports: bool,
     /// A REFER of ours may be sent to it; else a transfer is bridged here.
     pub refer: bool,
 }
@@ -75,6 +77,7 @@ impl Default for Trunk {
             session: None,
             delayed_offer: false,
             nat: true,
+            shared_ports: false,
             refer: true,
         }
     }

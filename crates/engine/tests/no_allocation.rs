@@ -104,6 +104,7 @@ fn a_minute_of_twenty_calls_allocates_nothing_in_the_tick() {
             expect: true,
             media_timeout: Duration::from_secs(30),
             tap: slot % 4 == 0,
+            lane: 0,
         };
         shard.command(now, ShardCommand::Open { stream: id(slot), open: Box::new(open) }, &mut sink);
     }

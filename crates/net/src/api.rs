@@ -1,6 +1,6 @@
 //! What the server sees.
-use crate::settings::{DnsConfig, GuardConfig, TlsConfig};
-use crate::{MediaTap, ShardMetrics};
+use crate::settings::{DnsConfig, GuardConfig, MediaThreads, TlsConfig};
+use crate::{MediaTap, PacketIoKind, ShardMetrics};
 use passline_engine::flow::Program;
 use passline_engine::identity::{Answer, CallId, Query};
 use passline_engine::prompt::Library;
@@ -42,6 +42,10 @@ pub struct NetConfig {
     pub shards: u16,
     /// Streams per shard; must be what the engine's configuration says.
     pub shard_capacity: u32,
+    /// Where the shards' threads run.
+    pub media_threads: MediaThreads,
+    /// How RTP packets pass between us and the kernel.
+    pub packet_io: PacketIoKind,
     /// Most SIP connections at once.
     pub tcp_connections: usize,
     /// Most SIP connections from one address.
@@ -69,6 +73,8 @@ impl Default for NetConfig {
             dscp_rtp: 46,
             shards: 1,
             shard_capacity: 1100,
+            media_threads: MediaThreads::default(),
+            packet_io: PacketIoKind::Auto,
             tcp_connections: 2000,
             tcp_connections_per_peer: 200,
             tcp_idle: Duration::from_secs(600),
@@ -99,6 +105,9 @@ pub enum NetError {
     /// A certificate or key cannot be used; the sentence names file and remedy.
     #[error("TLS: {0}")]
     Tls(String),
+    /// The system gave no thread for media.
+    #[error("cannot start a media thread: {0}. Raise the limit of processes (ulimit -u, TasksMax)")]
+    Thread(std::io::Error),
 }
 
 /// A call to be placed.

@@ -1,5 +1,5 @@
 //! The one task that owns the control machine.
-use crate::bind::{self, Pair};
+use crate::bind;
 use crate::clock::Anchor;
 use crate::connections::Connections;
 use crate::dial::Asker;
@@ -15,9 +15,10 @@ use crate::{Command, NetConfig, NetEvent};
 use passline_engine::sip::message::Framer;
 use passline_engine::sip::{self, Flow, Transport};
 use passline_engine::{Control, ControlInput, ControlOutput, MediaEvent, Probe, StreamId};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -84,10 +85,14 @@ pub(crate) struct ControlTask {
     pub(crate) sip_sender: mpsc::Sender<FromSip>,
     pub(crate) media: mpsc::UnboundedReceiver<MediaEvent>,
     pub(crate) outbox: Outbox,
-    /// Readers, acceptors, shards and short-lived connects; all end with this task.
+    /// Readers, acceptors and short-lived connects; all end with this task.
     pub(crate) tasks: JoinSet<()>,
+    /// Of the shards.
+    pub(crate) threads: Vec<JoinHandle<()>>,
     /// Who waits for which [`Command::Probe`].
     pub(crate) probes: BTreeMap<u64, oneshot::Sender<Probe>>,
+    /// RTP ports that calls share, by their even numbers.
+    pub(crate) shared: BTreeSet<u16>,
     /// What the machine must hear next.
     pub(crate) inputs: VecDeque<Next>,
 }
@@ -143,6 +148,11 @@ impl ControlTask {
         // Shards end with their commands, readers by abort.
         self.shards.clear();
         self.open.clear();
+        let threads = std::mem::take(&mut self.threads);
+        // A shard sees within a tick that nobody will tell it anything more.
+        let ended =
+            tokio::task::spawn_blocking(|| threads.into_iter().for_each(|thread| drop(thread.join())));
+        let _ = ended.await;
         self.tasks.shutdown().await;
         self.outbox.stopped().await;
     }
@@ -209,7 +219,11 @@ impl ControlTask {
         while let Some(output) = self.control.poll() {
             match output {
                 ControlOutput::Sip(output) => self.sip_output(output),
-                ControlOutput::OpenPort { stream, port } => self.open_port(stream, port),
+                ControlOutput::OpenPort { stream, port, shared } => self.open_port(stream, port, shared),
+                ControlOutput::CloseShared { shard, port } => {
+                    self.shared.remove(&port);
+                    self.tell_shard(usize::from(shard), ToShard::ClosePort(port));
+                }
                 ControlOutput::ClosePort(stream) => {
                     self.tell_shard(usize::from(stream.shard), ToShard::Forget(stream));
                 }
@@ -243,23 +257,25 @@ impl ControlTask {
         }
     }
 
-    fn open_port(&mut self, stream: StreamId, port: u16) {
+    fn open_port(&mut self, stream: StreamId, port: u16, shared: bool) {
+        if shared && !self.shared.insert(port) {
+            self.tell_shard(usize::from(stream.shard), ToShard::Join { stream, port });
+            self.inputs.push_back(Next::Opened(stream));
+            return;
+        }
         let pair = bind::rtp_pair(self.config.media_address, port, self.config.dscp_rtp);
         let next = match pair {
             Ok(pair) => {
-                self.sockets(stream, pair);
+                self.tell_shard(usize::from(stream.shard), ToShard::Sockets { stream, pair, shared });
                 Next::Opened(stream)
             }
             Err(error) => {
                 tracing::debug!(port, %error, "RTP port not free");
+                self.shared.remove(&port);
                 Next::Failed(stream)
             }
         };
         self.inputs.push_back(next);
-    }
-
-    fn sockets(&mut self, stream: StreamId, pair: Pair) {
-        self.tell_shard(usize::from(stream.shard), ToShard::Sockets(stream, pair));
     }
 
     pub(crate) fn tell_shard(&mut self, shard: usize, message: ToShard) {

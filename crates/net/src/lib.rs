@@ -1,10 +1,11 @@
 //! Sockets and the loops that drive the engine.
 //!
-//! One task owns [`passline_engine::Control`], one task per shard owns a [`passline_engine::MediaShard`] and the RTP
+//! One task owns [`passline_engine::Control`], one thread per shard owns a [`passline_engine::MediaShard`] and the RTP
 //! sockets of its calls. Everything between them is a bounded or naturally bounded queue. Nothing here knows what a
 //! flow means.
 
-#![forbid(unsafe_code)]
+// Only `packet_io` has any.
+#![deny(unsafe_code)]
 
 mod allow;
 mod api;
@@ -23,7 +24,10 @@ mod handshakes;
 mod media;
 mod media_capture;
 mod media_sockets;
+mod media_thread;
 mod outbox;
+#[allow(unsafe_code)]
+mod packet_io;
 mod resolve;
 mod settings;
 mod shard_metrics;
@@ -34,6 +38,7 @@ mod tls;
 
 pub use api::{Ban, Captured, Command, Counters, DialRequest, Handle, NetConfig, NetError, NetEvent};
 pub use media_capture::{CapturedMedia, MediaFeed, MediaTap, media_capture};
-pub use settings::{DnsConfig, GuardConfig, OwnCertificate, Rate, TlsConfig, TlsPeer};
+pub use packet_io::PacketIoKind;
+pub use settings::{DnsConfig, GuardConfig, MediaThreads, OwnCertificate, Rate, TlsConfig, TlsPeer};
 pub use shard_metrics::{ShardMetrics, TICK_BOUNDS_US, TimeHistogram, TimesSeen};
 pub use start::start;

@@ -1,28 +1,36 @@
-//! The task of one shard: a precise timer, a sweep over the sockets that are due, a tick.
+//! One shard on a thread of its own: a precise sleep, a sweep over the sockets that are due, a tick.
+use crate::NetEvent;
 use crate::bind::Pair;
 use crate::clock::Anchor;
-use crate::datagram::{self, Datagram};
-use crate::media_capture::{MediaTap, Terms};
+use crate::media_capture::MediaTap;
+use crate::media_sockets::{HOLD, Sockets, Taking};
+use crate::packet_io::{BATCH, Inbox, PacketIoKind};
 use crate::shard_metrics::ShardMetrics;
-use crate::{NetEvent, media_sockets::Sockets};
 use passline_engine::{Channel, MediaEvent, MediaShard, Received, ShardCommand, ShardConfig, StreamId};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
-/// Packets read from one socket for one frame: a flood must not hold up the other calls.
+/// Packets read for one stream in one frame: a flood must not hold up the other calls.
 const SWEEP: usize = 64;
 /// RTCP sockets are read every so many frames.
 const RTCP_EVERY: u32 = 8;
+/// RTCP packets read for one stream each time.
+const RTCP_SWEEP: usize = 4;
 /// A stall longer than this is not caught up tick by tick.
 const CATCH_UP: Duration = Duration::from_secs(2);
 
-/// What a shard's task is told.
+/// What a shard is told.
 pub(crate) enum ToShard {
-    /// The sockets of a stream that is about to be opened.
-    Sockets(StreamId, Pair),
+    /// The sockets of a stream that is about to be opened; others may come to share them.
+    Sockets { stream: StreamId, pair: Pair, shared: bool },
+    /// A stream that is about to be opened shares the sockets of others on this port.
+    Join { stream: StreamId, port: u16 },
     /// That stream will not be opened.
     Forget(StreamId),
+    /// Nobody shares this port any more.
+    ClosePort(u16),
     /// For the shard.
     Command(ShardCommand),
     /// Copies of the packets go there from now on.
@@ -38,9 +46,10 @@ struct Lateness {
     since: Option<Instant>,
 }
 
-/// Drives one shard until its commands end.
-pub(crate) async fn run(
+/// Drives one shard until its commands end. Blocks: it has a thread of its own, so that no task can be in its way.
+pub(crate) fn run(
     config: ShardConfig,
+    kind: PacketIoKind,
     mut commands: mpsc::UnboundedReceiver<ToShard>,
     events: mpsc::UnboundedSender<MediaEvent>,
     heard: mpsc::Sender<NetEvent>,
@@ -48,16 +57,16 @@ pub(crate) async fn run(
 ) {
     let mut driver = Driver {
         shard: MediaShard::new(Instant::now(), config),
-        sockets: Sockets::new(config.capacity as usize, heard),
+        sockets: Sockets::new(config.capacity as usize, kind, heard),
+        inbox: Inbox::new(kind),
         frame: 0,
         lateness: Lateness::default(),
         metrics,
-        buffer: Box::new([0; passline_engine::PACKET]),
     };
     loop {
         if driver.shard.streams() == 0 {
             // Nobody to play to: no wake-ups.
-            match commands.recv().await {
+            match commands.blocking_recv() {
                 Some(command) => driver.obey(command),
                 None => return,
             }
@@ -66,13 +75,13 @@ pub(crate) async fn run(
                 driver.shard.skip_to(now);
             }
         } else {
-            tokio::time::sleep_until(driver.shard.next_tick().into()).await;
+            std::thread::sleep(driver.shard.next_tick().saturating_duration_since(Instant::now()));
         }
         loop {
             match commands.try_recv() {
                 Ok(command) => driver.obey(command),
                 Err(mpsc::error::TryRecvError::Empty) => break,
-                Err(mpsc::error::TryRecvError::Disconnected) => return,
+                Err(mpsc::error::TryRecvError::Disconnected) => return driver.sockets.flush(),
             }
         }
         driver.run_due();
@@ -91,26 +100,31 @@ pub(crate) async fn run(
 struct Driver {
     shard: MediaShard,
     sockets: Sockets,
+    inbox: Inbox,
     /// Frames played, for the rarer RTCP sweep.
     frame: u32,
     lateness: Lateness,
     metrics: Arc<ShardMetrics>,
-    buffer: Box<[u8; passline_engine::PACKET]>,
 }
 
 impl Driver {
     fn obey(&mut self, command: ToShard) {
         self.metrics.obeyed();
         match command {
-            ToShard::Sockets(stream, pair) => self.sockets.insert(stream, pair, Instant::now()),
+            ToShard::Sockets { stream, pair, shared } => {
+                self.sockets.insert(stream, pair, shared, Instant::now());
+            }
+            ToShard::Join { stream, port } => self.sockets.join(stream, port),
             ToShard::Forget(stream) => self.sockets.remove(stream),
+            ToShard::ClosePort(port) => self.sockets.close(port),
             ToShard::Tap(tap) => self.sockets.tap = tap,
             ToShard::Command(command) => {
                 let anchor = Anchor::now();
-                if let ShardCommand::Close { stream } = &command {
+                if let ShardCommand::Close { stream } = &command
+                    && let Some(port) = self.sockets.port_of(*stream)
+                {
                     // What came before the BYE belongs to the call.
-                    let slot = stream.slot;
-                    self.sweep(*stream, slot, &anchor, anchor.instant);
+                    self.sweep(port, &anchor, anchor.instant);
                 }
                 self.sockets.note(&command);
                 self.shard.set_wall_clock(anchor.instant, anchor.ntp());
@@ -132,12 +146,18 @@ impl Driver {
         while self.shard.next_tick() <= anchor.instant {
             let scheduled = self.shard.next_tick();
             self.lateness.note(scheduled, anchor.instant);
-            let mut index = 0;
-            while let Some(stream) = self.shard.due().get(index).copied() {
-                self.sweep(stream, stream.slot, &anchor, scheduled);
+            let (mut index, mut swept) = (0, None);
+            // Streams that share a port stand side by side.
+            while let Some(stream) = self.shard.due(index) {
+                let port = self.sockets.port_of(stream);
+                if let Some(at) = port.filter(|_| port != swept) {
+                    self.sweep(at, &anchor, scheduled);
+                }
+                swept = port;
                 index += 1;
             }
             self.shard.tick(scheduled, anchor.instant, &mut self.sockets);
+            self.sockets.flush();
             self.frame = self.frame.wrapping_add(1);
             let ended = Instant::now();
             self.metrics.ticked(scheduled, began, ended);
@@ -148,58 +168,95 @@ impl Driver {
         }
     }
 
-    /// Reads what came to a stream's sockets before `until`.
-    fn sweep(&mut self, stream: StreamId, slot: u32, anchor: &Anchor, until: Instant) {
-        let Some((sockets, tap, tally)) = self.sockets.with_tap(stream) else {
-            return;
-        };
+    /// Reads what came to a port's sockets before `until`.
+    fn sweep(&mut self, at: usize, anchor: &Anchor, until: Instant) {
+        let Some(mut taking) = self.sockets.port_mut(at) else { return };
         let shard = &mut self.shard;
-        // What is from elsewhere than the peer is no part of the call.
-        let mut hear = |at, terms: &Terms, channel, from, packet: &[u8]| {
-            let received = shard.receive(at, stream, channel, from, packet);
-            tally.took(received, packet.len());
-            if let Some(tap) = tap
-                && matches!(received, Received::Taken | Received::Bad)
-            {
-                tap.copy(anchor.system_time(at), stream, terms, true, channel, from, packet);
-            }
-        };
-        if let Some((at, from, length)) = sockets.held {
-            if at > until {
-                return;
-            }
-            sockets.held = None;
-            hear(at, &sockets.terms, Channel::Rtp, from, &sockets.hold[..length]);
-        }
-        for _ in 0..SWEEP {
-            let Some(Datagram { length, from, stamp, .. }) =
-                datagram::receive(&sockets.pair.rtp, &mut self.buffer[..])
-            else {
-                sockets.empty = anchor.instant;
-                break;
-            };
-            let at = anchor.arrival(stamp, sockets.empty);
-            let packet = &self.buffer[..length];
-            if at > until && length <= sockets.hold.len() {
-                // Not this tick's: a punctual engine would not have seen it yet.
-                sockets.hold[..length].copy_from_slice(packet);
-                sockets.held = Some((at, from, length));
+        while let Some(held) = taking.port.held.front() {
+            if held.at > until {
                 break;
             }
-            hear(at, &sockets.terms, Channel::Rtp, from, packet);
-        }
-        if (self.frame / 4).wrapping_add(slot).is_multiple_of(RTCP_EVERY) {
-            for _ in 0..4 {
-                let Some(Datagram { length, from, stamp, .. }) =
-                    datagram::receive(&sockets.pair.rtcp, &mut self.buffer[..])
-                else {
-                    sockets.rtcp_empty = anchor.instant;
-                    break;
-                };
-                let at = anchor.arrival(stamp, sockets.rtcp_empty);
-                hear(at, &sockets.terms, Channel::Rtcp, from, &self.buffer[..length]);
+            if let Some(held) = taking.port.held.pop_front() {
+                hear(
+                    shard,
+                    &mut taking,
+                    anchor,
+                    held.at,
+                    Channel::Rtp,
+                    held.from,
+                    held.tos,
+                    &held.octets[..held.length],
+                );
+                taking.spare.push(held);
             }
         }
+        // One packet more than should be there tells whether the socket is empty.
+        let members = taking.port.members().max(1);
+        let most = (members + members / 4 + 1).min(BATCH);
+        let socket = taking.port.socket(Channel::Rtp);
+        let mut left = SWEEP * members;
+        // While one is held, a punctual engine would not have seen what comes after it yet.
+        while left > 0 && taking.port.held.is_empty() {
+            let count = self.inbox.receive(socket, most);
+            for packet in (0..count).filter_map(|at| self.inbox.packet(at)) {
+                let at = anchor.arrival(packet.stamp, taking.port.empty);
+                if at > until && packet.octets.len() <= HOLD {
+                    taking.hold(at, packet.from, packet.tos, packet.octets);
+                } else {
+                    hear(
+                        shard,
+                        &mut taking,
+                        anchor,
+                        at,
+                        Channel::Rtp,
+                        packet.from,
+                        packet.tos,
+                        packet.octets,
+                    );
+                }
+            }
+            if count < most {
+                taking.port.empty = anchor.instant;
+                break;
+            }
+            left = left.saturating_sub(count);
+        }
+        if (self.frame / 4).wrapping_add(at as u32).is_multiple_of(RTCP_EVERY) {
+            let most = (RTCP_SWEEP * members).min(BATCH);
+            let count = self.inbox.receive(taking.port.socket(Channel::Rtcp), most);
+            for packet in (0..count).filter_map(|at| self.inbox.packet(at)) {
+                let at = anchor.arrival(packet.stamp, taking.port.rtcp_empty);
+                hear(shard, &mut taking, anchor, at, Channel::Rtcp, packet.from, None, packet.octets);
+            }
+            if count < most {
+                taking.port.rtcp_empty = anchor.instant;
+            }
+        }
+    }
+}
+
+/// Hands a packet to its stream. What is from elsewhere than the peer is no part of the call.
+#[allow(clippy::too_many_arguments)] // one packet and where it belongs
+fn hear(
+    shard: &mut MediaShard,
+    taking: &mut Taking<'_>,
+    anchor: &Anchor,
+    at: Instant,
+    channel: Channel,
+    from: SocketAddr,
+    _tos: Option<u8>,
+    packet: &[u8],
+) {
+    let Some(stream) = taking.port.stream_of(channel, from) else {
+        taking.tally.took(Received::Foreign, packet.len());
+        return;
+    };
+    let received = shard.receive(at, stream, channel, from, packet);
+    taking.tally.took(received, packet.len());
+    if let (Some(tap), Some(terms)) = (taking.tap, taking.terms(stream))
+        && matches!(received, Received::Taken | Received::Bad)
+    {
+        tap.copy(anchor.system_time(at), stream, terms, true, channel, from, packet);
     }
 }
 

@@ -1,106 +1,279 @@
-//! The RTP sockets of one shard, by slot.
+//! The RTP sockets of one shard: port pairs, and the streams that use them.
 use crate::NetEvent;
 use crate::bind::Pair;
 use crate::media_capture::{MediaTap, Terms};
+use crate::packet_io::{Outbox, PacketIoKind};
 use crate::shard_metrics::Tally;
 use passline_engine::rtp::FrameKind;
 use passline_engine::{Channel, PacketSink, ShardCommand, StreamId};
-use std::net::SocketAddr;
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Instant, SystemTime};
 use tokio::sync::mpsc;
 
 /// Octets of a packet that came too early for its tick; anything longer is no audio of ours and is taken at once.
-const HOLD: usize = 512;
+pub(crate) const HOLD: usize = 512;
 
-/// One stream's sockets and the packet that waits for the next tick.
-pub(crate) struct StreamSockets {
-    stream: StreamId,
-    pub(crate) pair: Pair,
+/// A packet that waits for the next tick.
+pub(crate) struct Held {
+    pub(crate) at: Instant,
+    pub(crate) from: SocketAddr,
+    pub(crate) tos: Option<u8>,
+    pub(crate) length: usize,
+    pub(crate) octets: [u8; HOLD],
+}
+
+/// The two sockets of a port pair.
+pub(crate) struct Port {
+    /// The even one, which names the pair.
+    number: u16,
+    pair: Pair,
+    /// Streams of several calls use it, told apart by where their packets come from.
+    shared: bool,
+    members: Vec<Member>,
     /// When the RTP socket was last seen empty.
     pub(crate) empty: Instant,
     pub(crate) rtcp_empty: Instant,
-    pub(crate) held: Option<(Instant, SocketAddr, usize)>,
-    pub(crate) hold: [u8; HOLD],
-    /// What a capture must know of the stream.
-    pub(crate) terms: Terms,
+    pub(crate) held: VecDeque<Box<Held>>,
 }
 
-/// Sockets by slot, and the way out of the tick.
+/// A stream, and where its packets come from.
+#[derive(Clone, Copy)]
+struct Member {
+    stream: StreamId,
+    rtp: SocketAddr,
+    rtcp: SocketAddr,
+}
+
+impl Port {
+    pub(crate) fn socket(&self, channel: Channel) -> RawFd {
+        match channel {
+            Channel::Rtp => self.pair.rtp.as_raw_fd(),
+            Channel::Rtcp => self.pair.rtcp.as_raw_fd(),
+        }
+    }
+
+    /// Streams that use it.
+    pub(crate) fn members(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whose packet this is. On a port of its own a stream looks at every packet: its peer may be behind NAT.
+    pub(crate) fn stream_of(&self, channel: Channel, from: SocketAddr) -> Option<StreamId> {
+        let comes_from = |member: &&Member| match channel {
+            Channel::Rtp => member.rtp == from,
+            Channel::Rtcp => member.rtcp == from,
+        };
+        let member = if self.shared { self.members.iter().find(comes_from) } else { self.members.first() };
+        member.map(|member| member.stream)
+    }
+}
+
+/// Where a stream's packets leave: what the tick needs to know, in as few cache lines as can be.
+#[derive(Clone, Copy)]
+struct Place {
+    generation: u32,
+    port: u32,
+    rtp: RawFd,
+    rtcp: RawFd,
+}
+
+const NOWHERE: Place = Place { generation: 0, port: u32::MAX, rtp: -1, rtcp: -1 };
+
+/// Port pairs and streams, and the way out of the tick.
 pub(crate) struct Sockets {
-    slots: Vec<Option<Box<StreamSockets>>>,
+    ports: Vec<Option<Box<Port>>>,
+    /// By slot.
+    places: Vec<Place>,
+    /// By slot: what a capture must know.
+    terms: Vec<Option<Box<Terms>>>,
     heard: mpsc::Sender<NetEvent>,
     /// The capture, if one runs.
     pub(crate) tap: Option<MediaTap>,
     /// Packets since the last tick.
     pub(crate) tally: Tally,
+    /// Holders of packets that wait, for use again.
+    pub(crate) spare: Vec<Box<Held>>,
+    outbox: Outbox,
 }
 
 impl Sockets {
-    pub(crate) fn new(capacity: usize, heard: mpsc::Sender<NetEvent>) -> Self {
-        Sockets { slots: (0..capacity).map(|_| None).collect(), heard, tap: None, tally: Tally::default() }
-    }
-
-    pub(crate) fn insert(&mut self, stream: StreamId, pair: Pair, now: Instant) {
-        if let Some(slot) = self.slots.get_mut(stream.slot as usize) {
-            *slot = Some(Box::new(StreamSockets {
-                stream,
-                terms: Terms::new(&pair),
-                pair,
-                empty: now,
-                rtcp_empty: now,
-                held: None,
-                hold: [0; HOLD],
-            }));
+    pub(crate) fn new(capacity: usize, kind: PacketIoKind, heard: mpsc::Sender<NetEvent>) -> Self {
+        Sockets {
+            ports: Vec::new(),
+            places: vec![NOWHERE; capacity],
+            terms: (0..capacity).map(|_| None).collect(),
+            heard,
+            tap: None,
+            tally: Tally::default(),
+            spare: Vec::new(),
+            outbox: Outbox::new(kind),
         }
     }
 
+    /// Takes the sockets of a stream, or of the first of several that share them.
+    pub(crate) fn insert(&mut self, stream: StreamId, pair: Pair, shared: bool, now: Instant) {
+        let number = pair.rtp.local_addr().map_or(0, |address| address.port());
+        let free = self.ports.iter().position(Option::is_none).unwrap_or_else(|| {
+            self.ports.push(None);
+            self.ports.len() - 1
+        });
+        self.ports[free] = Some(Box::new(Port {
+            number,
+            pair,
+            shared,
+            members: Vec::with_capacity(1),
+            empty: now,
+            rtcp_empty: now,
+            held: VecDeque::new(),
+        }));
+        self.place(stream, free);
+    }
+
+    /// A further stream on a port that is shared.
+    pub(crate) fn join(&mut self, stream: StreamId, number: u16) {
+        let is_it =
+            |port: &Option<Box<Port>>| port.as_ref().is_some_and(|port| port.shared && port.number == number);
+        if let Some(at) = self.ports.iter().position(is_it) {
+            self.place(stream, at);
+        }
+    }
+
+    fn place(&mut self, stream: StreamId, at: usize) {
+        let slot = stream.slot as usize;
+        let (Some(port), Some(place)) = (self.ports[at].as_deref_mut(), self.places.get_mut(slot)) else {
+            return;
+        };
+        // Nothing comes from port 0, so that nothing is its own before it is told where it comes from.
+        let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        port.members.push(Member { stream, rtp: nowhere, rtcp: nowhere });
+        *place = Place {
+            generation: stream.generation,
+            port: at as u32,
+            rtp: port.socket(Channel::Rtp),
+            rtcp: port.socket(Channel::Rtcp),
+        };
+        self.terms[slot] = Some(Box::new(Terms::new(&port.pair)));
+    }
+
+    fn place_of(&self, stream: StreamId) -> Option<Place> {
+        let place = *self.places.get(stream.slot as usize)?;
+        (place.generation == stream.generation && place.port != NOWHERE.port).then_some(place)
+    }
+
+    /// Forgets a stream, and closes its sockets if nobody shares them.
     pub(crate) fn remove(&mut self, stream: StreamId) {
-        if self.get_mut(stream).is_some() {
-            self.slots[stream.slot as usize] = None;
+        let Some(place) = self.place_of(stream) else { return };
+        self.outbox.flush();
+        self.places[stream.slot as usize] = NOWHERE;
+        self.terms[stream.slot as usize] = None;
+        let at = place.port as usize;
+        if let Some(port) = self.ports[at].as_deref_mut() {
+            port.members.retain(|member| member.stream != stream);
+            if !port.shared {
+                self.ports[at] = None;
+            }
         }
     }
 
-    /// The sockets of a stream, the capture, and where packets are counted.
-    pub(crate) fn with_tap(
-        &mut self,
-        stream: StreamId,
-    ) -> Option<(&mut StreamSockets, Option<&MediaTap>, &mut Tally)> {
-        let sockets = self.slots.get_mut(stream.slot as usize)?.as_deref_mut()?;
-        (sockets.stream == stream).then_some((sockets, self.tap.as_ref(), &mut self.tally))
+    /// Closes a port that was shared: no stream is left on it.
+    pub(crate) fn close(&mut self, number: u16) {
+        self.outbox.flush();
+        for slot in &mut self.ports {
+            if slot
+                .as_ref()
+                .is_some_and(|port| port.shared && port.number == number && port.members.is_empty())
+            {
+                *slot = None;
+            }
+        }
     }
 
-    pub(crate) fn get_mut(&mut self, stream: StreamId) -> Option<&mut StreamSockets> {
-        let sockets = self.slots.get_mut(stream.slot as usize)?.as_deref_mut()?;
-        (sockets.stream == stream).then_some(sockets)
+    /// Index of the port that a stream uses.
+    pub(crate) fn port_of(&self, stream: StreamId) -> Option<usize> {
+        self.place_of(stream).map(|place| place.port as usize)
     }
 
-    /// What a command says that a capture must know.
+    /// A port by its index, with what is needed to take packets from it.
+    pub(crate) fn port_mut(&mut self, at: usize) -> Option<Taking<'_>> {
+        Some(Taking {
+            port: self.ports.get_mut(at)?.as_deref_mut()?,
+            terms: &self.terms,
+            tap: self.tap.as_ref(),
+            tally: &mut self.tally,
+            spare: &mut self.spare,
+        })
+    }
+
+    /// What a command says that sockets and a capture must know.
     pub(crate) fn note(&mut self, command: &ShardCommand) {
-        if let ShardCommand::Open { stream, .. }
-        | ShardCommand::Retarget { stream, .. }
-        | ShardCommand::Show { stream, .. } = command
-            && let Some(sockets) = self.get_mut(*stream)
-        {
-            sockets.terms.note(command);
+        let (stream, comes_from) = match command {
+            ShardCommand::Open { stream, open } => (*stream, Some((open.remote_rtp, open.remote_rtcp))),
+            ShardCommand::Retarget { stream, remote_rtp, remote_rtcp, .. } => {
+                // On hold by 0.0.0.0 the peer stays where it was.
+                (*stream, Some((*remote_rtp, *remote_rtcp)).filter(|(rtp, _)| !rtp.ip().is_unspecified()))
+            }
+            ShardCommand::Show { stream, .. } => (*stream, None),
+            _ => return,
+        };
+        let Some(place) = self.place_of(stream) else { return };
+        if let Some(terms) = self.terms[stream.slot as usize].as_deref_mut() {
+            terms.note(command);
         }
+        if let (Some((rtp, rtcp)), Some(port)) = (comes_from, self.ports[place.port as usize].as_deref_mut())
+            && let Some(member) = port.members.iter_mut().find(|member| member.stream == stream)
+        {
+            (member.rtp, member.rtcp) = (rtp, rtcp);
+        }
+    }
+
+    /// Sends what the last tick said.
+    pub(crate) fn flush(&mut self) {
+        self.outbox.flush();
+        self.tally.gave(self.outbox.take_counts());
     }
 
     fn send(&mut self, stream: StreamId, channel: Channel, to: SocketAddr, packet: &[u8]) {
-        let sockets = self.slots.get(stream.slot as usize).and_then(Option::as_deref);
-        let Some(sockets) = sockets.filter(|sockets| sockets.stream == stream) else {
-            self.tally.gave(false, packet.len());
+        let Some(place) = self.place_of(stream) else {
+            self.tally.dropped();
             return;
         };
         let socket = match channel {
-            Channel::Rtp => &sockets.pair.rtp,
-            Channel::Rtcp => &sockets.pair.rtcp,
+            Channel::Rtp => place.rtp,
+            Channel::Rtcp => place.rtcp,
         };
-        // An unreachable peer (ICMP) or a full buffer costs this packet; the media time-out ends a dead call.
-        let sent = socket.send_to(packet, to).is_ok();
-        self.tally.gave(sent, packet.len());
-        if let Some(tap) = self.tap.as_ref().filter(|_| sent) {
-            tap.copy(SystemTime::now(), stream, &sockets.terms, false, channel, to, packet);
+        self.outbox.push(socket, to, packet);
+        if let (Some(tap), Some(terms)) = (&self.tap, &self.terms[stream.slot as usize]) {
+            tap.copy(SystemTime::now(), stream, terms, false, channel, to, packet);
         }
+    }
+}
+
+/// A port, and what is needed to take packets from it.
+pub(crate) struct Taking<'a> {
+    pub(crate) port: &'a mut Port,
+    terms: &'a [Option<Box<Terms>>],
+    pub(crate) tap: Option<&'a MediaTap>,
+    pub(crate) tally: &'a mut Tally,
+    pub(crate) spare: &'a mut Vec<Box<Held>>,
+}
+
+impl Taking<'_> {
+    /// What a capture must know of a stream.
+    pub(crate) fn terms(&self, stream: StreamId) -> Option<&Terms> {
+        self.terms.get(stream.slot as usize)?.as_deref()
+    }
+
+    /// Keeps a packet for a later tick.
+    pub(crate) fn hold(&mut self, at: Instant, from: SocketAddr, tos: Option<u8>, packet: &[u8]) {
+        let mut held = self
+            .spare
+            .pop()
+            .unwrap_or_else(|| Box::new(Held { at, from, tos, length: 0, octets: [0; HOLD] }));
+        (held.at, held.from, held.tos, held.length) = (at, from, tos, packet.len().min(HOLD));
+        held.octets[..held.length].copy_from_slice(&packet[..held.length]);
+        self.port.held.push_back(held);
     }
 }
 

@@ -79,6 +79,16 @@ pub struct TlsPeer {
     pub name: Option<String>,
 }
 
+/// Where the media threads run. There is one per shard, apart from the tasks of everything else, so that nothing can be in
+/// a tick's way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MediaThreads {
+    /// Cores, one per shard in turn; empty: wherever the system lets them run.
+    pub cores: Vec<usize>,
+    /// Nice value, -20 to 19; below 0 needs CAP_SYS_NICE. `None`: as everything else.
+    pub nice: Option<i32>,
+}
+
 /// Limits by source: what one address, and what all unknown ones together may ask of us. A rate is a bucket that
 /// holds `burst` and gains `per_second`. Sources are addresses; of IPv6 the first 64 bits.
 #[derive(Clone, Debug, PartialEq, Eq)]

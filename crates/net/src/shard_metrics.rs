@@ -2,6 +2,7 @@
 //!
 //! Each value has one writer, the shard's own task, so that a plain load and store does; a reader may see one packet
 //! more in one counter than in its neighbour, which no graph shows.
+use crate::packet_io::Sent;
 use passline_engine::Received;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -101,14 +102,16 @@ impl Tally {
         }
     }
 
-    /// A packet of so many octets went out, or the kernel did not take it.
-    pub(crate) fn gave(&mut self, sent: bool, octets: usize) {
-        if sent {
-            self.sent += 1;
-            self.sent_octets += octets as u64;
-        } else {
-            self.unsent += 1;
-        }
+    /// So many packets went out, and so many the kernel did not take.
+    pub(crate) fn gave(&mut self, sent: Sent) {
+        self.sent += sent.packets;
+        self.sent_octets += sent.octets;
+        self.unsent += sent.refused;
+    }
+
+    /// A packet had no socket to leave by.
+    pub(crate) fn dropped(&mut self) {
+        self.unsent += 1;
     }
 }
 
@@ -215,8 +218,7 @@ mod tests {
         for received in [Received::Taken, Received::Taken, Received::Foreign, Received::Bad, Received::Gone] {
             tally.took(received, 172);
         }
-        tally.gave(true, 172);
-        tally.gave(false, 172);
+        tally.gave(Sent { packets: 1, octets: 172, refused: 1 });
         metrics.publish(&mut tally, 5);
         metrics.publish(&mut tally, 4);
         let read = |counter: &AtomicU64| counter.load(Relaxed);

@@ -9,10 +9,10 @@ use crate::outbox::Outbox;
 use crate::shard_metrics::ShardMetrics;
 use crate::sip_udp::SipUdp;
 use crate::tls::{Setup, Tls};
-use crate::{Handle, NetConfig, NetError, NetEvent, bind, media};
+use crate::{Handle, NetConfig, NetError, NetEvent, bind, media, media_thread};
 use passline_engine::sip::{Listener, Transport};
 use passline_engine::{Control, ShardConfig};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -73,12 +73,16 @@ pub async fn start(
     let mut tasks = JoinSet::new();
     let mut shards = Vec::new();
     let mut metrics = Vec::new();
+    let mut threads = Vec::new();
+    tracing::info!(packets = config.packet_io.chosen().name(), shards = config.shards, "media");
     for shard in 0..config.shards.max(1) {
         let (sender, receiver) = mpsc::unbounded_channel();
         let settings = ShardConfig { shard, capacity: config.shard_capacity };
         let measured = Arc::<ShardMetrics>::default();
         let (events, heard) = (media_sender.clone(), event_sender.clone());
-        tasks.spawn(media::run(settings, receiver, events, heard, measured.clone()));
+        let (kind, watched) = (config.packet_io, measured.clone());
+        let run = move || media::run(settings, kind, receiver, events, heard, watched);
+        threads.push(media_thread::spawn(shard, &config.media_threads, run).map_err(NetError::Thread)?);
         shards.push((sender, measured.clone()));
         metrics.push(measured);
     }
@@ -119,7 +123,9 @@ pub async fn start(
         media: media_events,
         outbox: Outbox::new(event_sender),
         tasks,
+        threads,
         probes: BTreeMap::new(),
+        shared: BTreeSet::new(),
         inputs: VecDeque::new(),
     };
     tokio::spawn(task.run());

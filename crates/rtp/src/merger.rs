@@ -92,7 +92,8 @@ impl Merged {
 /// held back 250 ms, and told if it lasted 60 ms and no event came.
 #[derive(Debug)]
 pub(crate) struct DigitMerger {
-    presses: [Option<Merged>; MEMORY],
+    /// At most [`MEMORY`]; most calls have few, and a frame looks at each.
+    presses: Vec<Option<Merged>>,
     outputs: VecDeque<DigitOutput>,
     /// Events that came without a tone as long as they, less those with one.
     muted: i32,
@@ -103,7 +104,7 @@ pub(crate) struct DigitMerger {
 impl DigitMerger {
     pub(crate) fn new() -> Self {
         DigitMerger {
-            presses: [None; MEMORY],
+            presses: Vec::with_capacity(MEMORY),
             outputs: VecDeque::with_capacity(OUTPUTS),
             muted: 0,
             locked: None,
@@ -156,7 +157,10 @@ impl DigitMerger {
         };
         press.seen[sign.method as usize] = Some(seen);
         let index = self.free_slot();
-        self.presses[index] = Some(press);
+        match self.presses.get_mut(index) {
+            Some(slot) => *slot = Some(press),
+            None => self.presses.push(Some(press)),
+        }
         if !doubtful {
             self.tell(index, sign.at);
         }
@@ -185,7 +189,7 @@ impl DigitMerger {
     /// Time passes: doubtful tones are told or dropped, presses that are over are reported so.
     pub(crate) fn advance(&mut self, at: u64) {
         self.now = self.now.max(at);
-        for index in 0..MEMORY {
+        for index in 0..self.presses.len() {
             let Some(press) = self.presses[index] else { continue };
             let quiet = self.now.saturating_sub(press.until);
             if !press.is_told && self.now.saturating_sub(press.since) > DOUBT {
@@ -299,9 +303,13 @@ impl DigitMerger {
             || sign.at.abs_diff(press.since) <= INFO_NEAR
     }
 
-    /// An empty slot, or that of the oldest press.
+    /// An empty slot, one more, or that of the oldest press.
     fn free_slot(&self) -> usize {
-        (0..MEMORY).min_by_key(|&i| self.presses[i].map_or(0, |p| p.until + 1)).unwrap_or(0)
+        let oldest = (0..self.presses.len()).min_by_key(|&i| self.presses[i].map_or(0, |p| p.until + 1));
+        match oldest {
+            Some(index) if self.presses[index].is_none() || self.presses.len() == MEMORY => index,
+            _ => self.presses.len(),
+        }
     }
 }
 

@@ -30,7 +30,8 @@ const EPOCH: u64 = 80_000;
 pub struct DigitPath {
     config: DigitConfig,
     events: EventDetector,
-    tones: ToneDetector,
+    /// Only where tones are listened to.
+    tones: Option<Box<ToneDetector>>,
     merger: DigitMerger,
     timeline: Option<Anchor>,
     /// The same for events whose clock is not that of the audio.
@@ -65,7 +66,7 @@ impl DigitPath {
         DigitPath {
             config,
             events: EventDetector::new(),
-            tones: ToneDetector::new(),
+            tones: config.inband.then(Box::default),
             merger: DigitMerger::new(),
             timeline: None,
             event_timeline: None,
@@ -80,6 +81,9 @@ impl DigitPath {
     /// Listens to other methods from now on (re-INVITE); presses under way go on.
     pub fn set_config(&mut self, config: DigitConfig) {
         self.config = config;
+        if config.inband {
+            self.tones.get_or_insert_default();
+        }
     }
 
     /// A telephone-event packet in arrival order (any order, duplicates welcome); `at` is its arrival on the media clock,
@@ -159,20 +163,20 @@ impl DigitPath {
         self.timeline = Some(Anchor { timestamp: rtp_timestamp, media: anchor.media(rtp_timestamp) });
         let gap = self.next_audio.map(|next| i64::from(rtp_timestamp.wrapping_sub(next) as i32));
         self.next_audio = Some(rtp_timestamp.wrapping_add(frame.len() as u32));
-        if !self.config.inband {
+        let Some(tones) = self.tones.as_deref_mut().filter(|_| self.config.inband) else {
             self.advance_from(at);
             return;
-        }
+        };
         match gap {
             Some(0) => {}
-            Some(missing @ 1..=FILL) => self.tones.skip(missing as u32),
+            Some(missing @ 1..=FILL) => tones.skip(missing as u32),
             _ => {
-                self.tones.restart();
+                tones.restart();
                 let media = anchor.media(rtp_timestamp) as i64;
-                self.tone_epoch = media - self.tones.position() as i64;
+                self.tone_epoch = media - tones.position() as i64;
             }
         }
-        self.tones.process(frame, kind);
+        tones.process(frame, kind);
         self.drain_tones(at);
         self.advance_from(at);
     }
@@ -242,11 +246,12 @@ impl DigitPath {
 
     fn drain_tones(&mut self, at: u64) {
         let media = |sample: u64, epoch: i64| u64::try_from(sample as i64 + epoch).unwrap_or(0);
-        while let Some(event) = self.tones.poll_event() {
+        let Some(tones) = self.tones.as_deref_mut() else { return };
+        while let Some(event) = tones.poll_event() {
             let (digit, start, end, bridged) = match event {
                 ToneEvent::Start { digit, start } => {
                     self.tone_serial = self.tone_serial.wrapping_add(1);
-                    (digit, start, self.tones.position(), None)
+                    (digit, start, tones.position(), None)
                 }
                 ToneEvent::End(tone) => {
                     (tone.digit, tone.start, tone.start + u64::from(tone.duration), Some(tone.bridged))

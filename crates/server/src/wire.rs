@@ -1,6 +1,6 @@
 //! From the configuration to what engine and net understand.
 use crate::config::{
-    Config, Digest, Transport, networks_of, password,
+    Config, Digest, Io, Transport, networks_of, password,
     trunk::{Dtmf, Inbound, MayDial, Rewrite, SessionTimer, Trunk},
 };
 use passline_engine::{
@@ -8,7 +8,7 @@ use passline_engine::{
     sip::{Account, Algorithm, Credentials, Refresher, SessionPolicy},
 };
 use passline_identity::Secret;
-use passline_net::{NetConfig, OwnCertificate, TlsConfig, TlsPeer};
+use passline_net::{MediaThreads, NetConfig, OwnCertificate, PacketIoKind, TlsConfig, TlsPeer};
 use std::{path::Path, sync::Arc, time::Duration};
 
 /// The engine's settings; reads the passwords of trunks and devices. All faults at once.
@@ -48,6 +48,8 @@ pub fn engine(config: &Config, trace: bool) -> Result<EngineConfig, Vec<String>>
         max_calls: config.sip.max_calls,
         shard_capacity: u32::try_from(config.sip.max_calls).unwrap_or(u32::MAX).saturating_add(16),
         media_timeout: Duration::from_secs(config.rtp.timeout_s),
+        shards: config.rtp.shards(),
+        calls_per_port: config.rtp.calls_per_port,
         trace,
         policy: Policy {
             trunks,
@@ -127,7 +129,8 @@ pub fn trunk(trunk: &Trunk, credentials: Option<Credentials>) -> passline_engine
         rel100: trunk.quirks.prack,
         session: session(trunk.quirks.session_timer),
         delayed_offer: trunk.quirks.delayed_offer,
-        nat: trunk.quirks.nat,
+        nat: trunk.quirks.nat && !trunk.shared_ports,
+        shared_ports: trunk.shared_ports,
         refer: trunk.quirks.refer,
     }
 }
@@ -162,6 +165,15 @@ pub fn net(config: &Config, engine: &EngineConfig) -> NetConfig {
         dscp_rtp: config.rtp.dscp,
         shards: engine.shards,
         shard_capacity: engine.shard_capacity,
+        media_threads: MediaThreads {
+            cores: config.rtp.cores.clone(),
+            nice: config.rtp.nice.map(|nice| nice.0),
+        },
+        packet_io: match config.rtp.io {
+            Io::Auto => PacketIoKind::Auto,
+            Io::Mmsg => PacketIoKind::Mmsg,
+            Io::Single => PacketIoKind::Single,
+        },
         tcp_connections: limits.connections,
         tcp_connections_per_peer: limits.connections_per_source,
         tcp_idle: Duration::from_secs(limits.idle_s),

@@ -12,6 +12,7 @@ mod trunks;
 use crate::bridge::{Bridge, BridgeId};
 use crate::core::Core;
 use crate::session::Session;
+use crate::shared::SharedPorts;
 use crate::slots::Slots;
 use crate::{
     ControlInput, ControlOutput, Dial, EngineConfig, LegId, PortPool, Snapshot, StreamId, TraceKind,
@@ -75,6 +76,7 @@ impl Control {
         let sip = UserAgent::new(config.sip.clone(), ChaCha20Rng::from_rng(&mut rng));
         let mut control = Control {
             core: Core {
+                shared: SharedPorts::new(config.calls_per_port),
                 slots: Slots::new(config.shards, config.shard_capacity),
                 languages: languages(&library),
                 config,

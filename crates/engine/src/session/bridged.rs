@@ -42,7 +42,7 @@ impl Session {
     ) -> Option<Session> {
         let handle = core.sip.next_call_handle();
         let path = placing.invite.path;
-        let media = Media::new(now, core, handle, path.remote.ip(), placing.terms.clone(), beside)?;
+        let media = Media::new(now, core, handle, path.remote.ip(), placing.terms.clone(), beside, None)?;
         let mut draft =
             Draft::new(now, Direction::Outgoing, placing.from.clone(), placing.to.clone(), path.remote, None);
         draft.trunk = placing.trunk.clone();

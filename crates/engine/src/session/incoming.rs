@@ -55,7 +55,8 @@ impl Session {
     ) -> Result<Session, (u16, Diagnosis)> {
         let info = &arrival.info;
         let signalling = info.path.remote.ip();
-        let Some(mut media) = Media::new(now, core, handle, signalling, arrival.terms.clone(), beside) else {
+        let (terms, offer) = (arrival.terms.clone(), info.sdp.as_deref());
+        let Some(mut media) = Media::new(now, core, handle, signalling, terms, beside, offer) else {
             return Err((503, Diagnosis::NoPort));
         };
         if let Some(offer) = &info.sdp
@@ -183,7 +184,7 @@ impl Session {
     }
 
     /// Takes the answer to our offer, or says what is wrong with it.
-    pub(super) fn accept_answer(&mut self, core: &Core, sdp: Option<Vec<u8>>) -> Result<(), String> {
+    pub(super) fn accept_answer(&mut self, core: &mut Core, sdp: Option<Vec<u8>>) -> Result<(), String> {
         let sdp = sdp.ok_or_else(|| "it had none".to_owned())?;
         self.media.accept(core, &sdp).map_err(|refusal| refusal.sentence.trim_end_matches('.').to_owned())
     }

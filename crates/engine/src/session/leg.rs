@@ -14,7 +14,7 @@ impl Session {
         let leg = dial.leg;
         let signalling = dial.path.remote.ip();
         let terms = Terms { events: dial.events, inband: dial.inband, ..Terms::of(&core.config, None) };
-        let Some(media) = Media::new(now, core, handle, signalling, terms, None) else {
+        let Some(media) = Media::new(now, core, handle, signalling, terms, None, None) else {
             let reason = "all RTP ports or stream slots are in use".to_owned();
             core.leg(leg, LegEvent::Refused { status: 0, reason });
             core.leg(leg, LegEvent::Ended(EndCause::Refused));

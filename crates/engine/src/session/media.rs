@@ -34,6 +34,8 @@ enum State {
 pub(crate) struct Media {
     pub(super) stream: StreamId,
     port: u16,
+    /// Other calls may use it too.
+    shared: bool,
     state: State,
     attempts: u8,
     caps: Capabilities,
@@ -62,13 +64,23 @@ impl Media {
         signalling: IpAddr,
         terms: Terms,
         beside: Option<u16>,
+        offer: Option<&[u8]>,
     ) -> Option<Media> {
         let stream = core.slots.take(owner, beside)?;
-        let Some(port) = core.ports.take(now) else {
+        // Where its packets will come from must be known before a port is named.
+        let remote = offer
+            .filter(|_| terms.shares)
+            .and_then(|offer| passline_sdp::observe(offer).first().map(|announced| announced.address));
+        let joined = remote.and_then(|remote| core.shared.join(stream, remote));
+        let Some(port) = joined.or_else(|| core.ports.take(now)) else {
             core.slots.give_back(stream);
             return None;
         };
-        core.push(ControlOutput::OpenPort { stream, port });
+        if let (Some(remote), None) = (remote, joined) {
+            core.shared.add(stream, port, remote);
+        }
+        let shared = remote.is_some();
+        core.push(ControlOutput::OpenPort { stream, port, shared });
         // 62 bits: some peers read the origin line's numbers as signed.
         let session_id = core.rng.next_u64() >> 2;
         let mut caps = Capabilities::new(core.config.media_address, port, session_id);
@@ -77,6 +89,7 @@ impl Media {
         Some(Media {
             stream,
             port,
+            shared,
             state: State::Binding,
             attempts: 1,
             caps,
@@ -143,6 +156,9 @@ impl Media {
 
     /// The port is taken by somebody else: tries another. False if there is none.
     pub(super) fn port_failed(&mut self, now: Instant, core: &mut Core) -> bool {
+        if std::mem::take(&mut self.shared) {
+            core.shared.leave(self.stream);
+        }
         core.ports.failed(now, self.port);
         let next = if self.attempts < ATTEMPTS { core.ports.take(now) } else { None };
         let Some(port) = next else {
@@ -153,12 +169,12 @@ impl Media {
         self.attempts += 1;
         self.port = port;
         self.caps.rtp_port = port;
-        core.push(ControlOutput::OpenPort { stream: self.stream, port });
+        core.push(ControlOutput::OpenPort { stream: self.stream, port, shared: false });
         true
     }
 
     /// Answers an offer without opening anything.
-    pub(super) fn answer(&mut self, core: &Core, offer: &[u8]) -> Result<Vec<u8>, passline_sdp::Refusal> {
+    pub(super) fn answer(&mut self, core: &mut Core, offer: &[u8]) -> Result<Vec<u8>, passline_sdp::Refusal> {
         let (answer, agreement) = passline_sdp::answer(offer, &self.caps)?;
         self.refuse_circle(core, &agreement)?;
         self.early = None;
@@ -178,7 +194,7 @@ impl Media {
     }
 
     /// Takes the peer's answer to our offer.
-    pub(super) fn accept(&mut self, core: &Core, answer: &[u8]) -> Result<(), passline_sdp::Refusal> {
+    pub(super) fn accept(&mut self, core: &mut Core, answer: &[u8]) -> Result<(), passline_sdp::Refusal> {
         self.offered = false;
         let agreement = passline_sdp::accept(answer, &self.caps)?;
         self.refuse_circle(core, &agreement)?;
@@ -187,10 +203,17 @@ impl Media {
     }
 
     /// A peer that names one of our own ports would have us talk to ourselves.
-    fn refuse_circle(&self, core: &Core, agreement: &Agreement) -> Result<(), passline_sdp::Refusal> {
+    fn refuse_circle(&self, core: &mut Core, agreement: &Agreement) -> Result<(), passline_sdp::Refusal> {
         let ours = |at: SocketAddr| at.ip() == self.caps.address && core.ports.is_taken(at.port());
         if ours(agreement.remote_rtp) || ours(agreement.remote_rtcp) {
             let sentence = "The description names an RTP port of Passline itself.".to_owned();
+            return Err(passline_sdp::Refusal { status: 488, sentence });
+        }
+        if self.shared
+            && !agreement.remote_rtp.ip().is_unspecified()
+            && !core.shared.claim(self.stream, agreement.remote_rtp)
+        {
+            let sentence = "Another call's audio comes from the address in the description.".to_owned();
             return Err(passline_sdp::Refusal { status: 488, sentence });
         }
         Ok(())
@@ -227,6 +250,7 @@ impl Media {
             expect: agreement.direction.receives(),
             media_timeout: core.config.media_timeout,
             tap,
+            lane: self.port,
         };
         self.state = State::Live;
         self.shard(core, |stream| ShardCommand::Open { stream, open: Box::new(open) });
@@ -329,7 +353,12 @@ impl Media {
 
     fn release(&mut self, now: Instant, core: &mut Core) {
         let quarantine = core.config.port_quarantine;
-        core.ports.give_back(now, self.port, quarantine);
+        if !self.shared {
+            core.ports.give_back(now, self.port, quarantine);
+        } else if core.shared.leave(self.stream) {
+            core.push(ControlOutput::CloseShared { shard: self.stream.shard, port: self.port });
+            core.ports.give_back(now, self.port, quarantine);
+        }
         core.slots.give_back(self.stream);
         self.state = State::Closed;
     }

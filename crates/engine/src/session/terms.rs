@@ -16,6 +16,8 @@ pub(crate) struct Terms {
     pub(crate) dtmf: Dtmf,
     /// Media may come from the signalling's address.
     pub(crate) nat: bool,
+    /// It may share an RTP port with other calls.
+    pub(crate) shares: bool,
 }
 
 impl Terms {
@@ -34,6 +36,7 @@ impl Terms {
             info: matches!(dtmf, Dtmf::Auto | Dtmf::Info),
             dtmf,
             nat: trunk.is_none_or(|trunk| trunk.nat),
+            shares: config.calls_per_port > 1 && trunk.is_some_and(|trunk| trunk.shared_ports),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the control side tells a shard, and what it hears back.
 use super::live::Live;
-use super::{FRAME, MediaShard, PHASES, PacketSink, live_of};
+use super::{Due, FRAME, MediaShard, PHASES, PacketSink, live_of};
 use crate::StreamId;
 use passline_prompt::Script;
 use passline_rtp::{Digit, Method, Press, PressEnd, Statistics, StreamConfig, StreamTerms};
@@ -28,6 +28,8 @@ pub struct OpenStream {
     pub media_timeout: Duration,
     /// Hand each frame to [`PacketSink::heard`].
     pub tap: bool,
+    /// Our RTP port: streams of one port have their frames in one phase, side by side.
+    pub lane: u16,
 }
 
 /// What a shard is told.
@@ -228,10 +230,19 @@ impl MediaShard {
         if slot.live.is_some() {
             return;
         }
-        let phase = (0..PHASES).min_by_key(|phase| self.phases[*phase].len()).unwrap_or(0);
+        let lane = open.lane;
+        let shares = |phase: &usize| {
+            let due = &self.phases[*phase];
+            let at = due.partition_point(|other| other.lane < lane);
+            due.get(at).is_some_and(|other| other.lane == lane)
+        };
+        let emptiest = || (0..PHASES).min_by_key(|phase| self.phases[*phase].len());
+        let phase = (0..PHASES).find(shares).or_else(emptiest).unwrap_or(0);
         slot.generation = stream.generation;
         slot.live = Some(Box::new(Live::new(now, open, phase)));
-        self.phases[phase].push(stream);
+        let due = &mut self.phases[phase];
+        let at = due.partition_point(|other| other.lane <= lane);
+        due.insert(at, Due { lane, stream });
     }
 
     fn close(&mut self, now: Instant, stream: StreamId, sink: &mut impl PacketSink) {
@@ -244,8 +255,8 @@ impl MediaShard {
         let (statistics, foreign, foreign_source) = live.close(stream, now, wall, &mut self.out[..], sink);
         self.slots[stream.slot as usize].live = None;
         let list = &mut self.phases[phase];
-        if let Some(at) = list.iter().position(|other| *other == stream) {
-            list.swap_remove(at);
+        if let Some(at) = list.iter().position(|other| other.stream == stream) {
+            list.remove(at);
         }
         let statistics = Box::new(statistics);
         self.events.push_back(MediaEvent::Closed { stream, statistics, foreign, foreign_source });

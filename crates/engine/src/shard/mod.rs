@@ -72,6 +72,13 @@ pub trait PacketSink {
     fn heard(&mut self, stream: StreamId, payload: &[u8], kind: FrameKind);
 }
 
+/// A stream in its phase.
+#[derive(Clone, Copy)]
+struct Due {
+    lane: u16,
+    stream: StreamId,
+}
+
 struct Slot {
     generation: u32,
     live: Option<Box<Live>>,
@@ -81,8 +88,8 @@ struct Slot {
 pub struct MediaShard {
     config: ShardConfig,
     slots: Vec<Slot>,
-    /// Slots by phase.
-    phases: [Vec<StreamId>; PHASES],
+    /// Streams by phase, in the order of their lanes.
+    phases: [Vec<Due>; PHASES],
     next_tick: Instant,
     /// Phase that ticks next.
     phase: usize,
@@ -135,9 +142,10 @@ impl MediaShard {
         self.next_tick = self.next_tick.max(at);
     }
 
-    /// Streams whose frame the next tick plays: a shell need read only their sockets before it.
-    pub fn due(&self) -> &[StreamId] {
-        &self.phases[self.phase]
+    /// The streams whose frame the next tick plays, by place; a shell need read only their sockets before it. Those of
+    /// one lane stand side by side.
+    pub fn due(&self, at: usize) -> Option<StreamId> {
+        self.phases[self.phase].get(at).map(|due| due.stream)
     }
 
     /// What happened, until `None`. Frees what the ticks left behind.
@@ -187,7 +195,7 @@ impl MediaShard {
         let late = now.saturating_duration_since(scheduled) > TOO_LATE;
         let wall = self.ntp_at(now);
         for index in 0..self.phases[self.phase].len() {
-            let id = self.phases[self.phase][index];
+            let id = self.phases[self.phase][index].stream;
             let Some(live) = live_of(&mut self.slots, id) else {
                 continue;
             };

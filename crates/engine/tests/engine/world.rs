@@ -236,7 +236,7 @@ impl World {
                 self.sip.push_back((path, String::from_utf8(bytes).expect("SIP is text here")));
             }
             ControlOutput::Sip(_) => {}
-            ControlOutput::OpenPort { stream, port } => {
+            ControlOutput::OpenPort { stream, port, .. } => {
                 self.opened.push((stream, port));
                 match self.ports {
                     Ports::Open => self.control.handle(self.now, ControlInput::PortOpened(stream)),
@@ -270,6 +270,7 @@ impl World {
             }
             ControlOutput::Drained => self.drained = true,
             ControlOutput::ClosePort(_)
+            | ControlOutput::CloseShared { .. }
             | ControlOutput::CallStarted { .. }
             | ControlOutput::Leg { .. }
             | ControlOutput::Probed { .. }

@@ -52,7 +52,8 @@ enum Style {
 pub(crate) struct EventDetector {
     /// Ticks of the event's clock in a sample at 8000 Hz.
     ratio: u32,
-    presses: [Option<EventPress>; MEMORY],
+    /// At most [`MEMORY`]; most calls have few, and a frame looks at each.
+    presses: Vec<Option<EventPress>>,
     style: Style,
     /// End copies of this sender were seen to share the timestamp.
     ends_share_timestamp: bool,
@@ -70,7 +71,7 @@ impl EventDetector {
     pub(crate) fn new() -> Self {
         EventDetector {
             ratio: 1,
-            presses: [None; MEMORY],
+            presses: Vec::with_capacity(MEMORY),
             style: Style::Unknown,
             ends_share_timestamp: false,
             ends_restamped: false,
@@ -159,8 +160,10 @@ impl EventDetector {
             press.is_open = false;
             report(press.report(false, &others));
         }
-        let slot = self.free_slot();
-        self.presses[slot] = Some(press);
+        match self.free_slot() {
+            Some(slot) => self.presses[slot] = Some(press),
+            None => self.presses.push(Some(press)),
+        }
     }
 
     /// Takes what a redundant packet repeats of an earlier one: nothing, if a press on that media time is known.
@@ -222,7 +225,7 @@ impl EventDetector {
     /// sequence.
     fn find(&self, packet: &Packet, start: u32) -> Option<usize> {
         let fits = |press: &EventPress| press.code == packet.event.code && self.belongs(press, packet, start);
-        (0..MEMORY)
+        (0..self.presses.len())
             .filter_map(|index| self.presses[index].filter(fits).map(|press| (index, press)))
             .min_by_key(|(_, press)| (press.distance(packet), press.serial))
             .map(|(index, _)| index)
@@ -335,10 +338,11 @@ impl EventDetector {
         }
     }
 
-    /// An empty slot, or that of the press unheard of for longest.
-    fn free_slot(&self) -> usize {
+    /// An empty slot; if all are taken, that of the press unheard of for longest. `None`: there is room for one more.
+    fn free_slot(&self) -> Option<usize> {
         let age = |slot: &Option<EventPress>| slot.map_or(0, |p| p.last_at + 1);
-        (0..MEMORY).min_by_key(|&i| age(&self.presses[i])).unwrap_or(0)
+        let oldest = (0..self.presses.len()).min_by_key(|&i| age(&self.presses[i]))?;
+        (self.presses[oldest].is_none() || self.presses.len() == MEMORY).then_some(oldest)
     }
 }
 

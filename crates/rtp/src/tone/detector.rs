@@ -49,7 +49,7 @@ const FLOOR: f32 = 72.0;
 /// starts them anew. Concealed audio neither ends nor confirms anything.
 #[derive(Clone, Debug)]
 pub struct ToneDetector {
-    samples: Box<[f32; 2 * KEPT]>,
+    samples: Box<[i16]>,
     /// Samples in the buffer.
     filled: usize,
     /// Samples of the unfinished hop.
@@ -72,7 +72,7 @@ pub struct ToneDetector {
     /// Runs that end before this sample were dealt with.
     since: i64,
     /// The last samples of the track.
-    kept_tail: Box<[f32; KEPT_TAIL]>,
+    kept_tail: Box<[i16]>,
     events: VecDeque<ToneEvent>,
 }
 
@@ -86,7 +86,7 @@ impl ToneDetector {
     /// A detector at sample 0. All memory is taken here.
     pub fn new() -> Self {
         ToneDetector {
-            samples: Box::new([0.0; 2 * KEPT]),
+            samples: vec![0; 2 * KEPT].into(),
             filled: KEPT,
             pending: 0,
             is_concealed: false,
@@ -99,7 +99,7 @@ impl ToneDetector {
             piece: None,
             judged_at: 0,
             since: -1,
-            kept_tail: Box::new([0.0; KEPT_TAIL]),
+            kept_tail: vec![0; KEPT_TAIL].into(),
             events: VecDeque::with_capacity(64),
         }
     }
@@ -116,10 +116,7 @@ impl ToneDetector {
         while !samples.is_empty() {
             let take = (HOP - self.pending).min(samples.len());
             let (now, rest) = samples.split_at(take);
-            let room = &mut self.samples[self.filled..self.filled + take];
-            for (to, from) in room.iter_mut().zip(now) {
-                *to = f32::from(*from);
-            }
+            self.samples[self.filled..self.filled + take].copy_from_slice(now);
             self.grow(take, kind);
             samples = rest;
         }
@@ -130,7 +127,7 @@ impl ToneDetector {
         let mut left = samples as usize;
         while left > 0 {
             let take = (HOP - self.pending).min(left);
-            self.samples[self.filled..self.filled + take].fill(0.0);
+            self.samples[self.filled..self.filled + take].fill(0);
             self.grow(take, FrameKind::Concealed);
             left -= take;
         }
@@ -181,7 +178,9 @@ impl ToneDetector {
         let hop = self.hops;
         self.hops += 1;
         let mut block = [0.0; BLOCK];
-        block.copy_from_slice(&self.samples[self.filled - BLOCK..self.filled]);
+        for (to, from) in block.iter_mut().zip(&self.samples[self.filled - BLOCK..self.filled]) {
+            *to = f32::from(*from);
+        }
         self.history.push(transform(&block, hop), is_known);
         self.step(is_known);
         if self.filled + HOP > self.samples.len() {

@@ -3,8 +3,8 @@
 use super::bank::{Bins, HOP};
 use multiversion::multiversion;
 
-/// Blocks kept: 320 ms.
-pub(crate) const HISTORY: usize = 64;
+/// Blocks kept: 160 ms.
+pub(crate) const HISTORY: usize = 32;
 /// Blocks that a run looks back.
 const LOOK_BACK: usize = 26;
 /// A tone is there if both its amplitudes are above this part of their reference.

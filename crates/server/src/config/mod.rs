@@ -21,7 +21,7 @@ pub use limits::Limits;
 pub use listen::{Listen, Transport};
 pub use log::{Calls, Log, LogFormat};
 pub use network::Network;
-pub use rtp::Rtp;
+pub use rtp::{Io, Rtp};
 pub use sip::{Digest, Sip, Tls};
 pub use trunk::{Route, Trunk};
 

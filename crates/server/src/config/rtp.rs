@@ -14,11 +14,68 @@ pub struct Rtp {
     pub dscp: u8,
     /// A call without any received RTP ends after this many seconds.
     pub timeout_s: u64,
+    /// Media threads; 0: one less than there are cores, at least one.
+    pub shards: u16,
+    /// Cores that they run on, one each in turn; empty: wherever the system lets them.
+    pub cores: Vec<usize>,
+    /// Their nice value; without it, as everything else.
+    pub nice: Option<Nice>,
+    /// How packets pass between us and the kernel.
+    pub io: Io,
+    /// Most calls on one port, of trunks that allow it.
+    pub calls_per_port: usize,
+}
+
+/// A nice value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nice(pub i32);
+
+impl<'de> Deserialize<'de> for Nice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = i32::deserialize(deserializer)?;
+        let refused =
+            || D::Error::custom(format!("`{value}` is no nice value; write -20 (first) to 19 (last)"));
+        (-20..=19).contains(&value).then_some(Self(value)).ok_or_else(refused)
+    }
+}
+
+/// How packets pass between us and the kernel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Io {
+    /// The best that the kernel allows.
+    #[default]
+    Auto,
+    /// Many in one call (recvmmsg, sendmmsg).
+    Mmsg,
+    /// One by one.
+    Single,
+}
+
+impl Rtp {
+    /// Media threads, at least one.
+    pub fn shards(&self) -> u16 {
+        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        match self.shards {
+            0 => u16::try_from(cores().saturating_sub(1).max(1)).unwrap_or(1),
+            shards => shards,
+        }
+    }
 }
 
 impl Default for Rtp {
     fn default() -> Self {
-        Self { address: None, ports: Ports { first: 16384, last: 32767 }, dscp: 46, timeout_s: 30 }
+        Self {
+            address: None,
+            ports: Ports { first: 16384, last: 32767 },
+            dscp: 46,
+            timeout_s: 30,
+            shards: 0,
+            cores: Vec::new(),
+            nice: None,
+            io: Io::Auto,
+            calls_per_port: 16,
+        }
     }
 }
 

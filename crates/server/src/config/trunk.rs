@@ -44,6 +44,9 @@ pub struct Trunk {
     /// How keys travel.
     #[serde(default)]
     pub dtmf: Dtmf,
+    /// Its calls may share RTP ports: there is no NAT between, and it sends from where its descriptions say.
+    #[serde(default)]
+    pub shared_ports: bool,
     /// Believe the caller's number that it asserts.
     #[serde(default)]
     pub trust_identity: bool,

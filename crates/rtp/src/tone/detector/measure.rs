@@ -7,6 +7,15 @@ use crate::tone::fit::{Fit, correlate, fit_phase, residual};
 use crate::tone::judge::{Continuity, continuity, is_clean, is_plausible};
 use crate::tone::run::Run;
 use crate::tone::track::{Tail, Track};
+use std::ops::Range;
+
+/// Samples as the fits want them, in `room`, which is as long.
+fn real<'a>(samples: &[i16], room: &'a mut [f32]) -> &'a [f32] {
+    for (to, from) in room.iter_mut().zip(samples) {
+        *to = f32::from(*from);
+    }
+    &room[..samples.len().min(room.len())]
+}
 
 impl ToneDetector {
     /// Takes the phases at the end of a track from its last samples.
@@ -15,13 +24,11 @@ impl ToneDetector {
         let since = track.start.max(track.end - TAIL).max(self.now() - 24 * HOP as i64);
         let (row, column) = track.digit.keypad();
         let Some(blocks) = self.history_run_until(row, column, since, track.end) else { return };
-        let Some((samples, start)) = self.stretch(blocks) else { return };
+        let Some((place, start)) = self.stretch(blocks) else { return };
         let (low, high) = self.near(track.digit, blocks);
-        let length = samples.len().min(KEPT_TAIL);
-        let skipped = samples.len() - length;
-        let mut kept = [0.0; KEPT_TAIL];
-        kept[..length].copy_from_slice(&samples[skipped..]);
-        self.kept_tail[..length].copy_from_slice(&kept[..length]);
+        let length = place.len().min(KEPT_TAIL);
+        let skipped = place.len() - length;
+        self.kept_tail[..length].copy_from_slice(&self.samples[place][skipped..]);
         track.tail = Tail::Kept { start: start + skipped as i64, length, low, high };
     }
 
@@ -61,23 +68,24 @@ impl ToneDetector {
         range
     }
 
-    /// The kept samples from `start` (sample number) on.
-    fn slice(&self, start: i64, end: i64) -> &[f32] {
+    /// Where the samples `start..end` (sample numbers) are kept.
+    fn place(&self, start: i64, end: i64) -> Range<usize> {
         let newest = self.hops as i64 * HOP as i64;
         let place =
             |sample: i64| (self.filled as i64 + sample - newest).clamp(0, self.filled as i64) as usize;
         let (from, to) = (place(start), place(end));
-        &self.samples[from.min(to)..to]
+        from.min(to)..to
     }
 
-    /// The samples of the blocks `from..=to` and the number of the first.
-    fn stretch(&self, (from, to): (u64, u64)) -> Option<(&[f32], i64)> {
+    /// Where the samples of the blocks `from..=to` are kept, and the number of the first.
+    fn stretch(&self, (from, to): (u64, u64)) -> Option<(Range<usize>, i64)> {
         const EDGE: i64 = 14;
         let hop = HOP as i64;
         let (start, end) = (from as i64 * hop - EDGE, to as i64 * hop + EDGE);
-        let samples = self.slice(start, end);
-        let is_enough = from < to && (64..=KEPT).contains(&samples.len());
-        is_enough.then_some((samples, end - samples.len() as i64))
+        let place = self.place(start, end);
+        let first = end - place.len() as i64;
+        let is_enough = from < to && (64..=KEPT).contains(&place.len());
+        is_enough.then_some((place, first))
     }
 
     /// Near which frequencies the tones of `digit` lie in these blocks, radians per sample.
@@ -91,7 +99,9 @@ impl ToneDetector {
 
     /// Frequencies and phases in some blocks, with the number of the first sample.
     pub(super) fn phases(&self, digit: Digit, blocks: (u64, u64), residual: f32) -> Option<(Fit, i64)> {
-        let (samples, start) = self.stretch(blocks)?;
+        let (place, start) = self.stretch(blocks)?;
+        let mut room = [0.0; KEPT];
+        let samples = real(&self.samples[place], &mut room);
         let (low, high) = self.near(digit, blocks);
         Some((fit_phase(samples, low, high, 2, residual), start))
     }
@@ -99,7 +109,9 @@ impl ToneDetector {
     /// The fit of the run's longest stretch, if it is that of a press.
     pub(super) fn judged(&self, digit: Digit, run: &Run) -> Option<(Fit, i64)> {
         let blocks = (run.full.0.max(run.full.1.saturating_sub(LONGEST)), run.full.1);
-        let (samples, start) = self.stretch(blocks)?;
+        let (place, start) = self.stretch(blocks)?;
+        let mut room = [0.0; KEPT];
+        let samples = real(&self.samples[place], &mut room);
         let (low, high) = self.near(digit, blocks);
         let found = fit_phase(samples, low, high, 1, 0.0);
         if !is_plausible(digit, &found) {
@@ -122,7 +134,9 @@ impl ToneDetector {
         let (tail, tail_start) = match track.tail {
             Tail::Unknown => return false,
             Tail::Kept { start, length, low, high } => {
-                (fit_phase(&self.kept_tail[..length], low, high, 2, track.residual), start)
+                let mut room = [0.0; KEPT_TAIL];
+                let samples = real(&self.kept_tail[..length], &mut room);
+                (fit_phase(samples, low, high, 2, track.residual), start)
             }
             Tail::Fitted(fit, start) => (fit, start),
         };
