@@ -24,7 +24,7 @@ pub(crate) struct Pair {
 pub(crate) fn rtp_pair(address: IpAddr, port: u16, dscp: u8) -> io::Result<Pair> {
     let odd = port.checked_add(1).ok_or(io::ErrorKind::InvalidInput)?;
     Ok(Pair {
-        rtp: udp(SocketAddr::new(address, port), dscp, RTP_BUFFER)?,
+        rtp: marked(udp(SocketAddr::new(address, port), dscp, RTP_BUFFER)?),
         rtcp: udp(SocketAddr::new(address, odd), dscp, RTP_BUFFER / 4)?,
     })
 }
@@ -76,6 +76,17 @@ fn udp(address: SocketAddr, dscp: u8, buffer: usize) -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
+/// Has the kernel tell how received packets are marked; where it does not, that is not known of a call.
+fn marked(socket: UdpSocket) -> UdpSocket {
+    let reference = socket2::SockRef::from(&socket);
+    let is_v4 = socket.local_addr().is_ok_and(|address| address.is_ipv4());
+    let asked = if is_v4 { reference.set_recv_tos_v4(true) } else { reference.set_recv_tclass_v6(true) };
+    if let Err(error) = asked {
+        tracing::debug!(%error, "cannot learn DSCP of received packets");
+    }
+    socket
+}
+
 fn only_v6(socket: &Socket, address: SocketAddr) -> io::Result<()> {
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -86,11 +97,11 @@ fn only_v6(socket: &Socket, address: SocketAddr) -> io::Result<()> {
 /// Sets the code point (RFC 2474 §3: the upper six bits); a container may forbid it, which costs priority only.
 fn mark(socket: &Socket, address: SocketAddr, dscp: u8) {
     let tos = u32::from(dscp & 0x3F) << 2;
-    let marked = match address {
+    let done = match address {
         SocketAddr::V4(_) => socket.set_tos_v4(tos),
         SocketAddr::V6(_) => socket.set_tclass_v6(tos),
     };
-    if let Err(error) = marked {
+    if let Err(error) = done {
         tracing::debug!(%error, "cannot set DSCP");
     }
 }

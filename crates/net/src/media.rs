@@ -244,7 +244,7 @@ fn hear(
     at: Instant,
     channel: Channel,
     from: SocketAddr,
-    _tos: Option<u8>,
+    tos: Option<u8>,
     packet: &[u8],
 ) {
     let Some(stream) = taking.port.stream_of(channel, from) else {
@@ -253,6 +253,10 @@ fn hear(
     };
     let received = shard.receive(at, stream, channel, from, packet);
     taking.tally.took(received, packet.len());
+    if let (Some(tos), Received::Taken) = (tos, received) {
+        // The code point is in the upper six bits (RFC 2474 §3).
+        shard.marked(stream, tos >> 2);
+    }
     if let (Some(tap), Some(terms)) = (taking.tap, taking.terms(stream))
         && matches!(received, Received::Taken | Received::Bad)
     {

@@ -94,6 +94,7 @@ pub(crate) struct Sockets {
     /// Packets since the last tick.
     pub(crate) tally: Tally,
     /// Holders of packets that wait, for use again.
+    #[allow(clippy::vec_box)] // they wander between this and the ports, and are half a kilobyte each
     pub(crate) spare: Vec<Box<Held>>,
     outbox: Outbox,
 }
@@ -256,6 +257,7 @@ pub(crate) struct Taking<'a> {
     terms: &'a [Option<Box<Terms>>],
     pub(crate) tap: Option<&'a MediaTap>,
     pub(crate) tally: &'a mut Tally,
+    #[allow(clippy::vec_box)] // see `Sockets`
     pub(crate) spare: &'a mut Vec<Box<Held>>,
 }
 
