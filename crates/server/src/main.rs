@@ -19,6 +19,7 @@ mod entropy;
 mod exit;
 mod harden;
 mod instance;
+mod keeper;
 mod ladder;
 mod logging;
 mod news;

@@ -9,6 +9,7 @@ use crate::{
     content::Content,
     desk, entropy,
     exit::Failure,
+    keeper::Keeper,
     news::{self, Weight},
     record::{keep, printable, shown, utc},
     wire,
@@ -77,6 +78,7 @@ impl Node {
 
     /// Serves until [`Command::Stop`] was carried out; `seen` gets each step of the calls, secrets masked, where tracing is on.
     pub async fn run(mut self, mut seen: impl FnMut(Trace)) {
+        let keeper = Keeper::start(self.store.clone(), Arc::clone(&self.hub), self.records);
         while let Some(event) = self.events.recv().await {
             match event {
                 NetEvent::Ask { call, caller, number, query } => {
@@ -111,10 +113,7 @@ impl Node {
                         lost = record.lost,
                         "call ended"
                     );
-                    if let Err(error) = self.store.add_call(&record, self.records).await {
-                        tracing::error!(call = record.call, %error, "the call record could not be kept");
-                    }
-                    self.hub.tell(News::Ended(Box::new(record)));
+                    keeper.keep(record).await;
                 }
                 NetEvent::Trace(trace) => seen(trace),
                 NetEvent::Drained => self.handle.send(Command::Stop),
@@ -141,6 +140,7 @@ impl Node {
                 NetEvent::Leg { .. } | NetEvent::Heard { .. } => {}
             }
         }
+        keeper.finish().await;
         if !self.authority.settle(Duration::from_secs(10)).await {
             tracing::warn!(
                 "some passwords that nobody heard are not yet made invalid; the next start goes on with it"

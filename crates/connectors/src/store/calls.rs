@@ -12,20 +12,33 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn add_call(&self, call: &CallRecord, keep: u32) -> Result<(), StoreError> {
+        self.add_calls(std::slice::from_ref(call), keep).await
+    }
+
+    /// [`Store::add_call`] of several, in one transaction.
+    ///
+    /// # Errors
+    /// Of the database; then none is kept.
+    pub async fn add_calls(&self, calls: &[CallRecord], keep: u32) -> Result<(), StoreError> {
         let json = |fault: serde_json::Error| StoreError::Invalid(fault.to_string());
-        let ladder = serde_json::to_string(&call.ladder).map_err(json)?;
-        let call = CallRecord { ladder: Vec::new(), ..call.clone() };
-        let record = serde_json::to_string(&call).map_err(json)?;
+        let mut rows = Vec::with_capacity(calls.len());
+        for call in calls {
+            let ladder = serde_json::to_string(&call.ladder).map_err(json)?;
+            let call = CallRecord { ladder: Vec::new(), ..call.clone() };
+            rows.push((serde_json::to_string(&call).map_err(json)?, ladder, call.call));
+        }
         self.change(move |change| {
-            change.execute(
-                "INSERT OR REPLACE INTO calls (call, record, ladder) VALUES (?1, ?2, ?3)",
-                params![call.call, record, ladder],
-            )?;
-            change.execute(
-                "DELETE FROM calls WHERE seq IN \
-                 (SELECT seq FROM calls WHERE seq <= last_insert_rowid() - ?1 ORDER BY seq LIMIT ?2)",
-                params![keep, SWEEP],
-            )?;
+            let mut insert = change
+                .prepare_cached("INSERT OR REPLACE INTO calls (call, record, ladder) VALUES (?1, ?2, ?3)")?;
+            for (record, ladder, call) in rows {
+                insert.execute(params![call, record, ladder])?;
+            }
+            change
+                .prepare_cached(
+                    "DELETE FROM calls WHERE seq IN \
+                     (SELECT seq FROM calls WHERE seq <= last_insert_rowid() - ?1 ORDER BY seq LIMIT ?2)",
+                )?
+                .execute(params![keep, SWEEP])?;
             Ok(())
         })
         .await
@@ -94,6 +107,17 @@ mod tests {
         assert_eq!(names(&calls), ["3", "4"]);
         assert_eq!(calls[0].jitter_ms, 0.5);
         assert_eq!(names(&store.calls(99).await.unwrap()), ["1", "2", "3", "4"]);
+    }
+
+    #[tokio::test]
+    async fn several_records_at_once_are_as_several_one_by_one() {
+        let (_folder, store) = light();
+        let calls: Vec<CallRecord> = (0..5).map(|number| call(&number.to_string())).collect();
+        store.add_calls(&calls[..2], 3).await.unwrap();
+        store.add_calls(&calls[1..], 3).await.unwrap();
+        assert_eq!(names(&store.calls(99).await.unwrap()), ["2", "3", "4"]);
+        store.add_calls(&[], 3).await.unwrap();
+        assert_eq!(names(&store.calls(99).await.unwrap()), ["2", "3", "4"]);
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! The SQLite store: people and their proofs, embedded accounts, failures, the reset journal, audit, tickets, calls.
 //!
-//! One thread owns the one connection; others send it work and await the result. Every change is one transaction and
+//! One thread owns the one connection; others send it work and await the result. Every change is whole or not at all, and
 //! is on the disk (WAL, `synchronous=FULL`) before its result is told. Other processes may open the same file.
 mod account;
 mod calls;
@@ -11,6 +11,7 @@ mod log;
 mod people;
 mod proof;
 mod schema;
+mod worker;
 
 use crate::{HashCost, hash::Hasher};
 use key::Keys;
@@ -24,6 +25,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::oneshot;
+use worker::{Job, TakenBack};
 
 pub use account::AccountInfo;
 pub(crate) use failure::{Attempt, Limits, user as user_name};
@@ -50,6 +52,9 @@ pub enum StoreError {
     /// The database and its key file do not belong together, or were made by a newer version.
     #[error("{0}")]
     Unusable(String),
+    /// Changes that were made together could not be kept.
+    #[error("database: {0}")]
+    Together(String),
     /// The store's thread is gone.
     #[error("the store is closed")]
     Closed,
@@ -101,9 +106,7 @@ pub struct StoreOptions {
     pub clock: Clock,
 }
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
-
-/// The thread that owns the connection.
+/// The thread that owns the connection, from outside.
 struct Worker {
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
@@ -161,9 +164,7 @@ impl Store {
         let thread = std::thread::Builder::new()
             .name("passline-store".into())
             .spawn(move || {
-                for job in work {
-                    job(&mut connection);
-                }
+                worker::run(&mut connection, &work);
             })
             .map_err(file)?;
         let worker = Arc::new(Worker { jobs: Some(jobs), thread: Some(thread) });
@@ -193,27 +194,35 @@ impl Store {
         job: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (tell, told) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
+        let job = Job::Read(Box::new(move |connection| {
             // Nobody waits any more: the change is made all the same.
             let _ = tell.send(job(connection));
-        });
-        let jobs = self.worker.jobs.as_ref().ok_or(StoreError::Closed)?;
-        jobs.send(job).map_err(|_| StoreError::Closed)?;
+        }));
+        self.send(job)?;
         told.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// Runs a job in one transaction, which an error rolls back.
+    fn send(&self, job: Job) -> Result<(), StoreError> {
+        let jobs = self.worker.jobs.as_ref().ok_or(StoreError::Closed)?;
+        jobs.send(job).map_err(|_| StoreError::Closed)
+    }
+
+    /// Makes a change that an error takes back whole; its result is told once it is on the disk. Changes that wait at one
+    /// time get there together.
     pub(crate) async fn change<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.run(move |connection| {
-            let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let result = job(&change)?;
-            change.commit()?;
-            Ok(result)
-        })
-        .await
+        let (tell, told) = oneshot::channel();
+        self.send(Job::Change(Box::new(move |change| match change.and_then(job) {
+            // Nobody waits any more: the change is made all the same.
+            Ok(result) => Ok(Box::new(move |kept| drop(tell.send(kept.map(|()| result))))),
+            Err(error) => {
+                let _ = tell.send(Err(error));
+                Err(TakenBack)
+            }
+        })))?;
+        told.await.map_err(|_| StoreError::Closed)?
     }
 }
 
