@@ -27,6 +27,7 @@ mod rtcp;
 mod sender;
 mod sequence;
 mod spread;
+pub mod srtp;
 mod stats;
 mod stream;
 mod tone;
