@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::crypto::{Agreed, Crypto};
+
 /// An audio codec as session descriptions name it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Codec {
@@ -51,6 +53,8 @@ pub struct Capabilities {
     pub session_id: u64,
     /// Session version of the origin line, one more with each changed description.
     pub session_version: u64,
+    /// Encryption.
+    pub crypto: Crypto,
 }
 
 impl Capabilities {
@@ -64,6 +68,7 @@ impl Capabilities {
             ptime: 20,
             session_id,
             session_version: 1,
+            crypto: Crypto::default(),
         }
     }
 }
@@ -144,6 +149,8 @@ pub struct Agreement {
     pub direction: Direction,
     /// RTP and RTCP share one port (RFC 5761).
     pub rtcp_mux: bool,
+    /// How packets are encrypted; `None`: not at all.
+    pub crypto: Option<Agreed>,
 }
 
 impl Agreement {
@@ -161,10 +168,30 @@ pub struct Refusal {
     pub status: u16,
     /// A plain sentence for the log and the Warning header.
     pub sentence: String,
+    /// Whether encryption is the matter.
+    pub cause: Cause,
+}
+
+/// What the matter is with a description, so far as it can be told apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Cause {
+    /// The description itself, codecs, addresses.
+    #[default]
+    Media,
+    /// It wants encryption, which is off.
+    EncryptionOff,
+    /// It has no encryption, which is required.
+    EncryptionRequired,
+    /// It has encryption of a kind that we do not have.
+    EncryptionUnknown,
 }
 
 impl Refusal {
     pub(crate) fn new(status: u16, sentence: impl Into<String>) -> Self {
-        Refusal { status, sentence: sentence.into() }
+        Refusal { status, sentence: sentence.into(), cause: Cause::Media }
+    }
+
+    pub(crate) fn because(cause: Cause, sentence: impl Into<String>) -> Self {
+        Refusal { status: 488, sentence: sentence.into(), cause }
     }
 }

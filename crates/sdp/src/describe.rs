@@ -21,6 +21,8 @@ pub(crate) struct Audio<'a> {
     pub(crate) redundancy: Option<&'a (u8, String)>,
     pub(crate) direction: Direction,
     pub(crate) rtcp_mux: bool,
+    /// Values of the `a=crypto` lines.
+    pub(crate) crypto: Vec<String>,
 }
 
 /// A description in the making.
@@ -87,6 +89,9 @@ impl<'a> Description<'a> {
         line.add_attribute_from_str(audio.direction.as_str());
         if audio.rtcp_mux {
             line.add_attribute_from_str("rtcp-mux");
+        }
+        for crypto in &audio.crypto {
+            line.add_attribute_with_value("crypto", crypto);
         }
         self.session.add_media(line);
     }

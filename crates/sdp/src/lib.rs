@@ -7,11 +7,13 @@
 
 mod agreement;
 mod body;
+pub mod crypto;
 mod describe;
 mod media;
 mod negotiate;
 mod observe;
 
-pub use agreement::{Agreement, Capabilities, Codec, Direction, Refusal};
+pub use agreement::{Agreement, Capabilities, Cause, Codec, Direction, Refusal};
+pub use crypto::Encryption;
 pub use negotiate::{accept, answer, offer};
 pub use observe::{Announced, observe};

@@ -84,6 +84,11 @@ impl<'a> Section<'a> {
         values(&self.media.attributes, name).next()
     }
 
+    /// All values of an attribute of this section.
+    pub(crate) fn values(&self, name: &'a str) -> impl Iterator<Item = &'a str> + use<'a> {
+        values(&self.media.attributes, name)
+    }
+
     /// The payload types in the offerer's order; those without a known meaning are left out.
     pub(crate) fn formats(&self) -> Vec<Format> {
         let maps: Vec<Format> = values(&self.media.attributes, "rtpmap").filter_map(rtpmap).collect();

@@ -2,8 +2,9 @@
 
 use crate::agreement::{Agreement, Capabilities, Codec, Direction, Refusal};
 use crate::body;
+use crate::crypto::{self, Agreed, Encryption};
 use crate::describe::{Audio, Description};
-use crate::media::{Format, Profile, Section};
+use crate::media::{Format, Section};
 
 /// The first payload type of telephone-event in our offers, unless a codec of ours has it.
 const EVENT_PAYLOAD_TYPE: u8 = 101;
@@ -26,7 +27,10 @@ pub fn answer(offer: &[u8], caps: &Capabilities) -> Result<(Vec<u8>, Agreement),
         let result = match agreed {
             Some(_) => None,
             None => {
-                agree(section, caps).map_err(|reason| refusal = Some(prefer(refusal.take(), reason))).ok()
+                let crypto = || crypto::of_offer(section, &caps.crypto);
+                agree(section, caps, crypto)
+                    .map_err(|reason| refusal = Some(prefer(refusal.take(), reason)))
+                    .ok()
             }
         };
         match result {
@@ -46,6 +50,7 @@ pub fn answer(offer: &[u8], caps: &Capabilities) -> Result<(Vec<u8>, Agreement),
                     redundancy: agreement.redundancy.as_ref(),
                     direction: agreement.direction,
                     rtcp_mux: agreement.rtcp_mux,
+                    crypto: agreement.crypto.iter().map(Agreed::answer).collect(),
                 });
                 agreed = Some(agreement);
             }
@@ -62,12 +67,19 @@ pub fn answer(offer: &[u8], caps: &Capabilities) -> Result<(Vec<u8>, Agreement),
 pub fn offer(caps: &Capabilities) -> Vec<u8> {
     let mut description = Description::new(caps);
     description.audio(Audio {
-        proto: "RTP/AVP",
+        proto: match caps.crypto.offer {
+            Encryption::Required => "RTP/SAVP",
+            Encryption::Optional | Encryption::Off => "RTP/AVP",
+        },
         codecs: caps.codecs.iter().map(|codec| (codec.payload_type, codec)).collect(),
         events: if caps.events { event_payload_types(caps) } else { Vec::new() },
         redundancy: None,
         direction: Direction::SendRecv,
         rtcp_mux: false,
+        crypto: match caps.crypto.offer {
+            Encryption::Off => Vec::new(),
+            Encryption::Optional | Encryption::Required => crypto::offers(&caps.crypto),
+        },
     });
     description.finish()
 }
@@ -83,7 +95,7 @@ pub fn accept(answer: &[u8], caps: &Capabilities) -> Result<Agreement, Refusal> 
     if section.media.port == 0 {
         return Err(Refusal::new(488, "The other side refused our audio."));
     }
-    let mut agreement = agree(section, caps)?;
+    let mut agreement = agree(section, caps, || crypto::of_answer(section, &caps.crypto))?;
     // We listen on the payload type that we offered, whatever the answer calls its own (RFC 3264 §6.1).
     if agreement.event_payload_type.is_some() {
         let offered = event_payload_types(caps);
@@ -107,24 +119,15 @@ fn event_payload_types(caps: &Capabilities) -> Vec<(u8, u32)> {
 }
 
 /// What can be agreed on in one section.
-fn agree(section: Section<'_>, caps: &Capabilities) -> Result<Agreement, Refusal> {
+fn agree(
+    section: Section<'_>,
+    caps: &Capabilities,
+    crypto: impl FnOnce() -> Result<Option<Agreed>, Refusal>,
+) -> Result<Agreement, Refusal> {
     if !section.is_live_audio() {
         return Err(Refusal::new(488, "No audio was offered."));
     }
-    match section.profile() {
-        Profile::Plain => {}
-        Profile::Secure => {
-            let sentence = format!(
-                "Only encrypted audio ({}) was offered, which is not supported yet.",
-                section.media.proto
-            );
-            return Err(Refusal::new(488, sentence));
-        }
-        Profile::Other => {
-            let sentence = format!("Audio was offered over {} and not over RTP.", section.media.proto);
-            return Err(Refusal::new(488, sentence));
-        }
-    }
+    let crypto = crypto()?;
     let formats = section.formats();
     let (format, codec) = formats
         .iter()
@@ -160,6 +163,7 @@ fn agree(section: Section<'_>, caps: &Capabilities) -> Result<Agreement, Refusal
         ptime: section.ptime().unwrap_or(caps.ptime).min(section.maxptime().unwrap_or(u8::MAX)).clamp(10, 60),
         direction: section.direction().mirrored(),
         rtcp_mux,
+        crypto,
     })
 }
 
