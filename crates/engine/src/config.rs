@@ -1,6 +1,7 @@
 //! Settings of the engine.
 use crate::Policy;
 use passline_rtp::codec::{CODECS, Codec};
+use passline_sdp::Encryption;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -44,6 +45,9 @@ pub struct EngineConfig {
     pub port_quarantine: Duration,
     /// How long a telephone or trunk may ring when one call is put through to another.
     pub ring_timeout: Duration,
+    /// Whether audio is encrypted, where neither trunk nor device has a setting of its own. `None`: it is taken where
+    /// it is offered, and not offered.
+    pub srtp: Option<Encryption>,
     /// Trunks, devices, routes and rights.
     pub policy: Policy,
 }
@@ -77,6 +81,7 @@ impl Default for EngineConfig {
             calls_per_port: 16,
             port_quarantine: Duration::from_secs(2),
             ring_timeout: Duration::from_secs(60),
+            srtp: None,
             policy: Policy::default(),
         }
     }

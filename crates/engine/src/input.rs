@@ -4,6 +4,7 @@ use passline_flow::Program;
 use passline_identity::{Answer, CallId};
 use passline_prompt::{Library, Script};
 use passline_rtp::{Digit, Method};
+use passline_sdp::Encryption;
 use std::sync::Arc;
 
 /// What happens to the control machine.
@@ -80,6 +81,8 @@ pub struct Dial {
     pub events: bool,
     /// Listen for tones in the callee's audio.
     pub inband: bool,
+    /// Whether the audio is encrypted.
+    pub srtp: Encryption,
     /// What answers challenges of the callee or of a proxy; without it they refuse the call.
     pub credentials: Option<passline_sip::Credentials>,
 }

@@ -51,4 +51,5 @@ pub use passline_flow as flow;
 pub use passline_identity as identity;
 pub use passline_prompt as prompt;
 pub use passline_rtp as rtp;
+pub use passline_sdp::Encryption;
 pub use passline_sip as sip;

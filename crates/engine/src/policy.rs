@@ -38,6 +38,8 @@ pub struct Device {
     pub user: String,
     /// Name shown to those it calls; empty: the extension alone.
     pub display: String,
+    /// Whether its audio is encrypted; as for everybody when `None`.
+    pub srtp: Option<passline_sdp::Encryption>,
 }
 
 /// What callers of one class may do. The default reaches flows only: no toll fraud, and no telephone rings for

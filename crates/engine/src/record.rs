@@ -1,6 +1,7 @@
 //! What is kept of a call.
 use crate::{Diagnosis, DigitLedger};
 use passline_identity::CallId;
+use passline_rtp::srtp::SrtpCounts;
 use passline_rtp::{Method, Statistics};
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -39,6 +40,10 @@ pub struct CallRecord {
     pub user_agent: Option<String>,
     /// Codec name; `None` if media was never agreed on.
     pub codec: Option<&'static str>,
+    /// Suite that the audio was encrypted with, e.g. `AES_CM_128_HMAC_SHA1_80`; `None`: not at all.
+    pub encryption: Option<&'static str>,
+    /// What came on an encrypted stream and was dropped.
+    pub srtp: Option<SrtpCounts>,
     /// By which method the first digit came.
     pub dtmf: Option<Method>,
     /// All digits in order, only if the flow declared all of them public.

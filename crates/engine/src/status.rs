@@ -125,6 +125,8 @@ pub struct LiveCall {
     pub account: Option<String>,
     /// Codec name.
     pub codec: Option<&'static str>,
+    /// Suite that its audio is encrypted with.
+    pub encryption: Option<&'static str>,
     /// The call at the other end of the bridge.
     pub bridged: Option<CallId>,
     /// SIP messages so far.

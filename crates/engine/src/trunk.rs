@@ -1,6 +1,7 @@
 //! A trunk: another PBX or a provider, and how it wants to be spoken to.
 use ipnet::IpNet;
 use passline_rtp::codec::Codec;
+use passline_sdp::Encryption;
 use passline_sip::{CallPolicy, Credentials, Rel100, SessionPolicy};
 
 use std::net::IpAddr;
@@ -47,6 +48,8 @@ pub struct Trunk {
     pub session: Option<SessionPolicy>,
     /// Our INVITE brings no offer (some gateways insist).
     pub delayed_offer: bool,
+    /// Whether its audio is encrypted; as for everybody when `None`.
+    pub srtp: Option<Encryption>,
     /// Its media may come from the signalling address in place of the one its description names.
     pub nat: bool,
     /// Its calls may share RTP ports: it sends from where its descriptions say, and there is no NAT between.
@@ -76,6 +79,7 @@ impl Default for Trunk {
             rel100: true,
             session: None,
             delayed_offer: false,
+            srtp: None,
             nat: true,
             shared_ports: false,
             refer: true,

@@ -173,6 +173,8 @@ pub enum Command {
         reason: Option<String>,
         /// Retry-After, in seconds.
         retry_after: Option<u32>,
+        /// What the matter is, in words.
+        warning: Option<Warning>,
     },
     /// Ends the call in the way its state wants: BYE, CANCEL, or 603 to an unanswered incoming INVITE.
     HangUp {
@@ -285,7 +287,27 @@ pub enum Command {
         status: u16,
         /// Reason phrase; the standard one when `None`.
         reason: Option<String>,
+        /// What the matter is, in words.
+        warning: Option<Warning>,
     },
+}
+
+/// Words to a refusal, for whoever reads the log of the peer (RFC 3261 §20.43).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Warning {
+    /// 300 to 399, as 305 for formats and 302 for protocols of media.
+    pub code: u16,
+    /// A sentence.
+    pub text: String,
+}
+
+impl Warning {
+    /// The header's value: code, who warns, and the sentence as a quoted string.
+    pub(crate) fn value(&self) -> String {
+        let good = |c: &char| !c.is_control();
+        let text: String = self.text.chars().filter(good).take(200).collect();
+        format!("{} passline \"{}\"", self.code, text.replace('\\', "\\\\").replace('"', "\\\""))
+    }
 }
 
 /// What the user agent wants from the shell.

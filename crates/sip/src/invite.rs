@@ -21,6 +21,8 @@ pub struct Invite {
     pub routes: Vec<String>,
     /// The offer; empty for a delayed offer.
     pub sdp: Vec<u8>,
+    /// Another offer that is tried once where this one gets 488 or 606.
+    pub second: Option<Vec<u8>>,
     /// What answers challenges of this call; without it they refuse the call.
     pub credentials: Option<Credentials>,
     /// Further header fields, name and value: P-Asserted-Identity, Diversion, Referred-By, Replaces …
@@ -49,6 +51,7 @@ impl Invite {
             alternatives: Vec::new(),
             routes: Vec::new(),
             sdp,
+            second: None,
             credentials: None,
             headers: Vec::new(),
             follow: 0,

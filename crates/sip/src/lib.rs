@@ -22,7 +22,7 @@ pub use account::{
 };
 pub use api::{
     CallHandle, CallPolicy, Command, Direction, EndCause, Event, Flow, IncomingCall, Input, Output,
-    Refresher, Rel100, SessionPolicy, Trace, Transport,
+    Refresher, Rel100, SessionPolicy, Trace, Transport, Warning,
 };
 pub use config::{Config, Listener};
 pub use invite::{Invite, REDIRECTIONS};

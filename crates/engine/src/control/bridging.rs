@@ -98,7 +98,10 @@ impl Control {
             invite.headers = parties::asserted_headers(&caller, &host);
             let placing = Placing {
                 invite: Box::new(invite),
-                terms: Terms::of(&self.core.config, None),
+                terms: {
+                    let config = &self.core.config;
+                    Terms::of_device(config, config.policy.device(extension))
+                },
                 trunk: None,
                 account: Some(extension.to_owned()),
                 from: caller.shown().to_owned(),

@@ -58,7 +58,14 @@ impl Control {
                 Some(trunk) if trunk.trust_identity => super::parties::diversions(&info),
                 _ => Vec::new(),
             },
-            terms: Terms::of(&self.core.config, trunk),
+            terms: match trunk {
+                Some(trunk) => Terms::of(&self.core.config, Some(trunk)),
+                None => {
+                    let policy = &self.core.config.policy;
+                    let device = info.account.as_ref().and_then(|account| policy.device(account));
+                    Terms::of_device(&self.core.config, device)
+                }
+            },
             trunk: trunk.map(|trunk| trunk.name.clone()),
             account: info.account.clone(),
             number,

@@ -54,7 +54,7 @@ impl Control {
         status: u16,
         why: Diagnosis,
     ) {
-        reject(now, &mut self.core, handle, status);
+        reject(now, &mut self.core, handle, status, Some(&why));
         self.told.remember(&arrival.info.call_id);
         self.names.remove(&arrival.info.call_id);
         self.told.fresh.push(*record(now, call, arrival, why));
@@ -240,6 +240,8 @@ fn empty(
         peer,
         user_agent: None,
         codec: None,
+        encryption: None,
+        srtp: None,
         dtmf: None,
         digits: None,
         digit_count: 0,

@@ -1,6 +1,8 @@
 //! Why a call failed: one sentence that somebody who runs a PBX understands.
 mod sentence;
 
+use passline_sdp::Cause;
+use passline_sip::Warning;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -37,8 +39,22 @@ pub enum Diagnosis {
         /// What was offered and what we have.
         detail: String,
     },
-    /// 488: only SRTP was offered.
+    /// 488: only SRTP was offered, and it is off.
     OnlyEncrypted,
+    /// 488: no SRTP was offered or answered, and it is required.
+    OnlyPlain,
+    /// 488: SRTP by suites or keys that we do not have.
+    UnknownEncryption {
+        /// What was offered and what we have.
+        detail: String,
+    },
+    /// 415, 488 or 606 to our INVITE, which insisted on SRTP.
+    PeerNoEncryption {
+        /// Whom we called.
+        callee: String,
+        /// The status.
+        status: u16,
+    },
     /// 400: the session description cannot be read.
     BadDescription {
         /// What is wrong with it.
@@ -121,6 +137,11 @@ pub enum Diagnosis {
         announced: SocketAddr,
         /// What came.
         heard: SocketAddr,
+    },
+    /// Encrypted audio came, and not one packet was authentic.
+    WrongKeys {
+        /// How many came.
+        packets: u64,
     },
     /// Audio came, and then no more.
     MediaStopped {
@@ -265,6 +286,9 @@ impl Diagnosis {
             Diagnosis::NotAllowed { .. } => "not_allowed",
             Diagnosis::NoCommonCodec { .. } => "no_common_codec",
             Diagnosis::OnlyEncrypted => "only_encrypted",
+            Diagnosis::OnlyPlain => "only_plain",
+            Diagnosis::UnknownEncryption { .. } => "unknown_encryption",
+            Diagnosis::PeerNoEncryption { .. } => "peer_no_encryption",
             Diagnosis::BadDescription { .. } => "bad_description",
             Diagnosis::SessionTooShort => "session_too_short",
             Diagnosis::BadRequest { .. } => "bad_request",
@@ -282,6 +306,7 @@ impl Diagnosis {
             Diagnosis::NoMedia { .. } => "no_media",
             Diagnosis::OneWayAudio { .. } => "one_way_audio",
             Diagnosis::WrongSource { .. } => "wrong_source",
+            Diagnosis::WrongKeys { .. } => "wrong_keys",
             Diagnosis::MediaStopped { .. } => "media_stopped",
             Diagnosis::NoDigits { .. } => "no_digits",
             Diagnosis::DialogLost => "dialog_lost",
@@ -327,6 +352,10 @@ impl Diagnosis {
             D::UnknownNumber { .. }
             | D::NotAllowed { .. }
             | D::NoCommonCodec { .. }
+            | D::OnlyPlain
+            | D::UnknownEncryption { .. }
+            | D::PeerNoEncryption { .. }
+            | D::WrongKeys { .. }
             | D::BadDescription { .. }
             | D::UnsupportedExtension
             | D::SessionTooShort
@@ -394,10 +423,32 @@ impl Diagnosis {
     /// What our refusal of a session description means.
     pub(crate) fn of_description(refusal: &passline_sdp::Refusal) -> Self {
         let detail = refusal.sentence.trim_end_matches('.').to_owned();
-        match refusal.status {
-            400 => Diagnosis::BadDescription { detail },
-            _ if detail.starts_with("Only encrypted") => Diagnosis::OnlyEncrypted,
-            _ => Diagnosis::NoCommonCodec { detail },
+        match (refusal.status, refusal.cause) {
+            (400, _) => Diagnosis::BadDescription { detail },
+            (_, Cause::EncryptionOff) => Diagnosis::OnlyEncrypted,
+            (_, Cause::EncryptionRequired) => Diagnosis::OnlyPlain,
+            (_, Cause::EncryptionUnknown) => Diagnosis::UnknownEncryption { detail },
+            (_, Cause::Media) => Diagnosis::NoCommonCodec { detail },
         }
+    }
+
+    /// What it means that we cannot take the answer to our offer.
+    pub(crate) fn of_answer(refusal: &passline_sdp::Refusal) -> Self {
+        match refusal.cause {
+            Cause::EncryptionRequired => Diagnosis::OnlyPlain,
+            _ => Diagnosis::NoAnswer { detail: refusal.sentence.trim_end_matches('.').to_owned() },
+        }
+    }
+
+    /// What the Warning of a refusal says of it (RFC 3261 §20.43): nothing about our configuration.
+    pub(crate) fn warning(&self) -> Option<Warning> {
+        let (code, text) = match self {
+            Diagnosis::NoCommonCodec { detail } => (305, detail.as_str()),
+            Diagnosis::UnknownEncryption { detail } => (302, detail.as_str()),
+            Diagnosis::OnlyEncrypted => (302, "Encrypted audio is not taken here"),
+            Diagnosis::OnlyPlain => (302, "Plain audio is not taken here, offer SRTP"),
+            _ => return None,
+        };
+        Some(Warning { code, text: text.to_owned() })
     }
 }

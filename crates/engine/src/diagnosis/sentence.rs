@@ -30,8 +30,22 @@ impl fmt::Display for Diagnosis {
                  there, or correct `codecs` of the trunk here."
             ),
             D::OnlyEncrypted => f.write_str(
-                "The PBX or telephone offers encrypted audio (SRTP) only, which Passline does not have yet: allow \
-                 plain RTP (SRTP optional) for this trunk or telephone.",
+                "The PBX or telephone offers encrypted audio (SRTP) only, which is off here: set `srtp: optional` for \
+                 this trunk or telephone, or allow plain RTP there.",
+            ),
+            D::OnlyPlain => f.write_str(
+                "The PBX or telephone has plain audio only, and `srtp: required` is set here: switch SRTP (SDES) on \
+                 there, or set `srtp: optional` for this trunk or telephone.",
+            ),
+            D::UnknownEncryption { detail } => write!(
+                f,
+                "The PBX or telephone encrypts audio in a way that Passline does not have ({detail}): choose SRTP with \
+                 keys by SDES there, and AES_CM_128_HMAC_SHA1_80."
+            ),
+            D::PeerNoEncryption { callee, status } => write!(
+                f,
+                "{callee} does not take encrypted audio ({status}), and `srtp: required` is set here: switch SRTP \
+                 (SDES) on there, or set `srtp: optional` for this trunk or telephone."
             ),
             D::BadDescription { detail } => write!(
                 f,
@@ -117,6 +131,11 @@ impl fmt::Display for Diagnosis {
                 f,
                 "Audio came from {heard} but {announced} had been announced, so it was dropped: the PBX or telephone \
                  is behind NAT, so let it announce its outside address or send media and signalling from one address."
+            ),
+            D::WrongKeys { packets } => write!(
+                f,
+                "{packets} packets of encrypted audio came and not one was under the key that had been agreed on: a \
+                 device in between rewrites the keys of SRTP in SDP, or somebody else sends."
             ),
             D::MediaStopped { after } => write!(
                 f,
@@ -260,6 +279,9 @@ mod tests {
             D::NotAllowed { number: text(), who: "trunk a".into() },
             D::NoCommonCodec { detail: "offered G729".into() },
             D::OnlyEncrypted,
+            D::OnlyPlain,
+            D::UnknownEncryption { detail: "offered F8".into() },
+            D::PeerNoEncryption { callee: text(), status: 488 },
             D::BadDescription { detail: "no media line".into() },
             D::UnsupportedExtension,
             D::SessionTooShort,
@@ -278,6 +300,7 @@ mod tests {
             D::NoMedia { peer: None },
             D::OneWayAudio { port: 16384, peer },
             D::WrongSource { announced: peer, heard: peer },
+            D::WrongKeys { packets: 9 },
             D::MediaStopped { after: time },
             D::NoDigits { events: true },
             D::NoDigits { events: false },

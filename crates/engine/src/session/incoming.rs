@@ -35,11 +35,10 @@ pub(crate) enum Target {
 }
 
 /// Says no to an INVITE for which there is no session.
-pub(crate) fn reject(now: Instant, core: &mut Core, call: CallHandle, status: u16) {
-    core.sip(
-        now,
-        Command::Reject { call, status, reason: None, retry_after: (status == 503).then_some(RETRY_AFTER) },
-    );
+pub(crate) fn reject(now: Instant, core: &mut Core, call: CallHandle, status: u16, why: Option<&Diagnosis>) {
+    let retry_after = (status == 503).then_some(RETRY_AFTER);
+    let warning = why.and_then(Diagnosis::warning);
+    core.sip(now, Command::Reject { call, status, reason: None, retry_after, warning });
 }
 
 impl Session {
@@ -120,10 +119,13 @@ impl Session {
             return;
         }
         let sdp = match self.media.take_offer() {
-            None => self.media.offer(),
+            None => self.media.offer(core),
             Some(offer) => match self.media.answer(core, &offer) {
                 Ok(answer) => answer,
-                Err(refusal) => return self.reject(now, core, refusal.status, None),
+                Err(refusal) => {
+                    self.draft.diagnose(Diagnosis::of_description(&refusal));
+                    return self.reject(now, core, refusal.status, None);
+                }
             },
         };
         self.dialog = Dialog::Pending;
@@ -144,6 +146,7 @@ impl Session {
                 status,
                 reason,
                 retry_after: (status == 503).then_some(RETRY_AFTER),
+                warning: self.draft.diagnosis.as_ref().and_then(Diagnosis::warning),
             },
         );
         self.ended(now, core, EndCause::Rejected);
@@ -167,9 +170,9 @@ impl Session {
         self.draft.answered(now);
         self.timer = Some(now + core.config.max_call);
         if self.media.awaits_answer() {
-            if let Err(detail) = self.accept_answer(core, sdp) {
+            if let Err(why) = self.accept_answer(core, sdp) {
                 self.draft.outcome("no_media");
-                self.draft.diagnose(Diagnosis::NoAnswer { detail });
+                self.draft.diagnose(why);
                 return self.hang_up(now, core, Some("no usable answer in ACK"));
             }
             self.media.open(core, true, false);
@@ -177,6 +180,7 @@ impl Session {
             self.media.enable(core);
         }
         self.draft.codec = Some(self.media.codec().label());
+        self.draft.encryption = self.media.encryption();
         match &self.side {
             Side::Bridged(_) => core.notice(self.handle, Notice::Confirmed),
             _ => self.start_flow(now, core),
@@ -184,9 +188,9 @@ impl Session {
     }
 
     /// Takes the answer to our offer, or says what is wrong with it.
-    pub(super) fn accept_answer(&mut self, core: &mut Core, sdp: Option<Vec<u8>>) -> Result<(), String> {
-        let sdp = sdp.ok_or_else(|| "it had none".to_owned())?;
-        self.media.accept(core, &sdp).map_err(|refusal| refusal.sentence.trim_end_matches('.').to_owned())
+    pub(super) fn accept_answer(&mut self, core: &mut Core, sdp: Option<Vec<u8>>) -> Result<(), Diagnosis> {
+        let sdp = sdp.ok_or_else(|| Diagnosis::NoAnswer { detail: "it had none".to_owned() })?;
+        self.media.accept(core, &sdp).map_err(|refusal| Diagnosis::of_answer(&refusal))
     }
 }
 

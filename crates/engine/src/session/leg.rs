@@ -1,5 +1,6 @@
 //! A call that we place and somebody outside steers.
 use super::record::Draft;
+use super::terms::Wanted;
 use super::{Dialog, LegSide, Session, Side, Terms};
 use crate::core::{Core, Notice};
 use crate::session::media::Media;
@@ -13,7 +14,9 @@ impl Session {
     pub(crate) fn dial(now: Instant, core: &mut Core, handle: CallHandle, dial: Dial) -> Option<Session> {
         let leg = dial.leg;
         let signalling = dial.path.remote.ip();
-        let terms = Terms { events: dial.events, inband: dial.inband, ..Terms::of(&core.config, None) };
+        let encryption = Wanted { accept: dial.srtp, offer: dial.srtp };
+        let usual = Terms::of(&core.config, None);
+        let terms = Terms { events: dial.events, inband: dial.inband, encryption, ..usual };
         let Some(media) = Media::new(now, core, handle, signalling, terms, None, None) else {
             let reason = "all RTP ports or stream slots are in use".to_owned();
             core.leg(leg, LegEvent::Refused { status: 0, reason });
@@ -67,10 +70,11 @@ impl Session {
         let invite = match &mut self.side {
             Side::Leg(side) => {
                 let (to, from, path) = (side.uri.clone(), side.from.clone(), side.path);
-                let sdp = self.media.offer();
+                let sdp = self.media.offer(core);
                 let mut invite = Invite::new(self.handle, to, from, path, sdp);
                 invite.credentials = side.credentials.clone();
                 invite.follow = REDIRECTIONS;
+                invite.second = self.media.plain_offer();
                 Box::new(invite)
             }
             Side::Bridged(side) => {
@@ -78,7 +82,8 @@ impl Session {
                 let mut invite = placing.invite;
                 invite.call = self.handle;
                 if !placing.delayed_offer {
-                    invite.sdp = self.media.offer();
+                    invite.sdp = self.media.offer(core);
+                    invite.second = self.media.plain_offer();
                 }
                 invite
             }
@@ -112,14 +117,15 @@ impl Session {
             true => self.accept_answer(core, sdp.or(early)),
             false => self.answer_offer(now, core, sdp),
         };
-        if let Err(detail) = agreed {
+        if let Err(why) = agreed {
             self.draft.outcome("no_media");
-            self.draft.diagnose(Diagnosis::NoAnswer { detail });
+            self.draft.diagnose(why);
             return self.hang_up(now, core, Some("no usable answer"));
         }
         self.media.open(core, true, tap);
         let codec = self.media.codec().label();
         self.draft.codec = Some(codec);
+        self.draft.encryption = self.media.encryption();
         let events = self.media.events();
         match &self.side {
             Side::Leg(side) => core.leg(side.leg, LegEvent::Answered { codec, events }),
@@ -128,9 +134,9 @@ impl Session {
     }
 
     /// Our INVITE brought no offer: the 200 does, and the ACK answers it.
-    fn answer_offer(&mut self, now: Instant, core: &mut Core, offer: Option<Vec<u8>>) -> Result<(), String> {
-        let offer = offer.ok_or_else(|| "it had none".to_owned())?;
-        let sdp = self.media.answer(core, &offer).map_err(|refusal| refusal.sentence)?;
+    fn answer_offer(&mut self, now: Instant, core: &mut Core, offer: Option<Vec<u8>>) -> Result<(), Diagnosis> {
+        let offer = offer.ok_or_else(|| Diagnosis::NoAnswer { detail: "it had none".to_owned() })?;
+        let sdp = self.media.answer(core, &offer).map_err(|refusal| Diagnosis::of_answer(&refusal))?;
         core.sip(now, Command::Acknowledge { call: self.handle, sdp });
         Ok(())
     }

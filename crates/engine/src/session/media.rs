@@ -1,11 +1,11 @@
 //! Ports, session descriptions and the stream of one call.
 use super::terms::Terms;
-use super::{Dialog, Session, Side};
+use super::{Dialog, Session, Side, secure};
 use crate::core::{Core, Notice};
 use crate::{ControlOutput, Diagnosis, OpenStream, ShardCommand, StreamId, info};
 use passline_rtp::codec::Codec;
 use passline_rtp::{DigitConfig, Method, StreamConfig, StreamTerms};
-use passline_sdp::{Agreement, Capabilities};
+use passline_sdp::{Agreement, Capabilities, Encryption};
 use passline_sip::Command;
 use rand_core::Rng;
 use std::net::{IpAddr, SocketAddr};
@@ -86,6 +86,7 @@ impl Media {
         let mut caps = Capabilities::new(core.config.media_address, port, session_id);
         caps.codecs = terms.codecs.iter().map(|codec| sdp_codec(*codec)).collect();
         caps.events = terms.events;
+        caps.crypto = secure::crypto(core, &terms);
         Some(Media {
             stream,
             port,
@@ -174,8 +175,16 @@ impl Media {
     }
 
     /// Answers an offer without opening anything.
-    pub(super) fn answer(&mut self, core: &mut Core, offer: &[u8]) -> Result<Vec<u8>, passline_sdp::Refusal> {
-        let (answer, agreement) = passline_sdp::answer(offer, &self.caps)?;
+    pub(super) fn answer(
+        &mut self,
+        core: &mut Core,
+        offer: &[u8],
+    ) -> Result<Vec<u8>, passline_sdp::Refusal> {
+        let (mut answer, mut agreement) = passline_sdp::answer(offer, &self.caps)?;
+        if self.is_live() && secure::wants_fresh_keys(self.agreement.as_ref(), &agreement) {
+            self.caps.crypto = secure::crypto(core, &self.terms);
+            (answer, agreement) = passline_sdp::answer(offer, &self.caps)?;
+        }
         self.refuse_circle(core, &agreement)?;
         self.early = None;
         self.agreement = Some(agreement);
@@ -183,9 +192,20 @@ impl Media {
     }
 
     /// Our own offer.
-    pub(super) fn offer(&mut self) -> Vec<u8> {
+    pub(super) fn offer(&mut self, core: &mut Core) -> Vec<u8> {
         self.offered = true;
+        if self.is_live() {
+            let kept = self.agreement.as_ref().and_then(|agreement| agreement.crypto.as_ref());
+            secure::refresh(core, &self.terms, &mut self.caps.crypto, kept);
+        }
         passline_sdp::offer(&self.caps)
+    }
+
+    /// What is offered where the peer refuses our offer of encrypted audio, if plain audio will do.
+    pub(super) fn plain_offer(&self) -> Option<Vec<u8>> {
+        let crypto = passline_sdp::crypto::Crypto { offer: Encryption::Off, ..self.caps.crypto.clone() };
+        let caps = || Capabilities { crypto, ..self.caps.clone() };
+        (self.caps.crypto.offer == Encryption::Optional).then(|| passline_sdp::offer(&caps()))
     }
 
     /// Whether an answer of the peer is awaited.
@@ -207,14 +227,14 @@ impl Media {
         let ours = |at: SocketAddr| at.ip() == self.caps.address && core.ports.is_taken(at.port());
         if ours(agreement.remote_rtp) || ours(agreement.remote_rtcp) {
             let sentence = "The description names an RTP port of Passline itself.".to_owned();
-            return Err(passline_sdp::Refusal { status: 488, sentence });
+            return Err(passline_sdp::Refusal { status: 488, sentence, cause: passline_sdp::Cause::Media });
         }
         if self.shared
             && !agreement.remote_rtp.ip().is_unspecified()
             && !core.shared.claim(self.stream, agreement.remote_rtp)
         {
             let sentence = "Another call's audio comes from the address in the description.".to_owned();
-            return Err(passline_sdp::Refusal { status: 488, sentence });
+            return Err(passline_sdp::Refusal { status: 488, sentence, cause: passline_sdp::Cause::Media });
         }
         Ok(())
     }
@@ -233,7 +253,8 @@ impl Media {
                 info: self.terms.info,
             },
             ssrc: core.rng.next_u32(),
-            first_sequence: (core.rng.next_u32() >> 16) as u16,
+            // In the lower half: a receiver that misses the first packets still guesses the rollover (RFC 3711 §3.3.1).
+            first_sequence: (core.rng.next_u32() >> 17) as u16,
             first_timestamp: core.rng.next_u32(),
             // RFC 7022 §4.2: short-term, 96 random bits.
             cname: format!("{:016x}{:08x}", core.rng.next_u64(), core.rng.next_u32()),
@@ -251,6 +272,7 @@ impl Media {
             media_timeout: core.config.media_timeout,
             tap,
             lane: self.port,
+            security: secure::media_keys(&agreement),
         };
         self.state = State::Live;
         self.shard(core, |stream| ShardCommand::Open { stream, open: Box::new(open) });
@@ -282,7 +304,18 @@ impl Media {
             send: !agreement.on_hold(),
             expect: agreement.direction.receives(),
             terms,
+            security: secure::media_keys(&agreement).map(Box::new),
         });
+    }
+
+    /// Name of the suite that audio is encrypted with.
+    pub(super) fn encryption(&self) -> Option<&'static str> {
+        Some(self.agreement.as_ref()?.crypto.as_ref()?.suite)
+    }
+
+    /// What our own offers say of encryption.
+    pub(super) fn offers_encryption(&self) -> Encryption {
+        self.terms.encryption.offer
     }
 
     /// The other source from which media is believed: the signalling's address, where the peer may be behind NAT.
@@ -411,13 +444,13 @@ impl Session {
     pub(super) fn reoffered(&mut self, now: Instant, core: &mut Core, sdp: Option<Vec<u8>>) {
         let call = self.handle;
         if self.dialog != Dialog::Confirmed {
-            core.sip(now, Command::RejectReinvite { call, status: 488, reason: None });
+            core.sip(now, Command::RejectReinvite { call, status: 488, reason: None, warning: None });
             return;
         }
         let before = self.media.caps.clone();
         self.media.caps.session_version += 1;
         let Some(offer) = sdp else {
-            let sdp = self.media.offer();
+            let sdp = self.media.offer(core);
             core.sip(now, Command::AcceptReinvite { call, sdp });
             return;
         };
@@ -426,10 +459,12 @@ impl Session {
                 core.sip(now, Command::AcceptReinvite { call, sdp });
                 self.media.retarget(core);
                 self.draft.codec = Some(self.media.codec().label());
+                self.draft.encryption = self.media.encryption();
             }
             Err(refusal) => {
                 self.media.caps = before;
-                core.sip(now, Command::RejectReinvite { call, status: refusal.status, reason: None });
+                let (status, warning) = (refusal.status, Diagnosis::of_description(&refusal).warning());
+                core.sip(now, Command::RejectReinvite { call, status, reason: None, warning });
             }
         }
     }
@@ -441,6 +476,7 @@ impl Session {
             Ok(()) => {
                 self.media.retarget(core);
                 self.draft.codec = Some(self.media.codec().label());
+                self.draft.encryption = self.media.encryption();
             }
             // The session goes on as it was; to end it for a bad answer would help nobody.
             Err(_) => self.media.agreement = before,

@@ -6,6 +6,7 @@ mod incoming;
 mod leg;
 mod media;
 mod record;
+mod secure;
 mod terms;
 
 pub(crate) use bridged::{BridgedSide, Placing};
@@ -162,8 +163,9 @@ impl Session {
                 self.draft.silent(core.config.media_timeout);
                 self.hang_up(now, core, Some("no media"));
             }
-            MediaEvent::Closed { statistics, foreign, foreign_source, .. } => {
+            MediaEvent::Closed { statistics, foreign, foreign_source, srtp, .. } => {
                 self.draft.media(*statistics, foreign, foreign_source);
+                self.draft.srtp = srtp;
                 self.media.closed(now, core);
             }
         }

@@ -2,7 +2,9 @@
 use super::{Session, Side};
 use crate::{CallRecord, Diagnosis, DigitLedger, Direction, Identity, LadderLine, LiveCall};
 use passline_identity::CallId;
+use passline_rtp::srtp::SrtpCounts;
 use passline_rtp::{Method, Statistics};
+use passline_sdp::Encryption;
 use passline_sip::{EndCause, Transport};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -28,6 +30,8 @@ pub(crate) struct Draft {
     pub(super) peer: SocketAddr,
     user_agent: Option<String>,
     pub(super) codec: Option<&'static str>,
+    pub(super) encryption: Option<&'static str>,
+    pub(super) srtp: Option<SrtpCounts>,
     dtmf: Option<Method>,
     digits: String,
     all_public: bool,
@@ -72,6 +76,8 @@ impl Draft {
             peer,
             user_agent,
             codec: None,
+            encryption: None,
+            srtp: None,
             dtmf: None,
             digits: String::new(),
             all_public: true,
@@ -215,7 +221,9 @@ impl Session {
     pub(super) fn diagnose_refusal(&mut self, status: u16, reason: &str) {
         let (draft, transport) = (&mut self.draft, self.transport);
         let peer = draft.peer;
+        let insisted = self.media.offers_encryption() == Encryption::Required;
         let diagnosis = match status {
+            415 | 488 | 606 if insisted => Diagnosis::PeerNoEncryption { callee: draft.to.clone(), status },
             _ if draft.heard_sip() => {
                 Diagnosis::of_refusal(status, reason, &draft.to, peer, self.credentials)
             }
@@ -250,6 +258,9 @@ impl Session {
         if end.saturating_duration_since(answered) < JUDGED_AFTER || !self.media.expects() {
             return None;
         }
+        if let Some(packets) = draft.srtp.map(|srtp| srtp.unauthentic).filter(|&packets| packets > 0) {
+            return Some(Diagnosis::WrongKeys { packets });
+        }
         let remote = self.media.remote();
         Some(match (remote, draft.foreign_source) {
             (Some(announced), Some(heard)) => Diagnosis::WrongSource { announced, heard },
@@ -273,6 +284,7 @@ impl Session {
             trunk: draft.trunk.clone(),
             account: draft.account.clone(),
             codec: draft.codec,
+            encryption: draft.encryption,
             bridged: draft.bridged.clone(),
             ladder: draft.ladder.clone(),
         }
@@ -296,6 +308,8 @@ impl Session {
             peer: draft.peer,
             user_agent: draft.user_agent,
             codec: draft.codec,
+            encryption: draft.encryption,
+            srtp: draft.srtp,
             dtmf: draft.dtmf,
             digits: (draft.all_public && draft.digit_count > 0).then_some(draft.digits),
             digit_count: draft.digit_count,

@@ -1,7 +1,8 @@
 //! What one call does and offers, by its trunk.
-use crate::{Dtmf, EngineConfig, Trunk};
+use crate::{Device, Dtmf, EngineConfig, Trunk};
 use passline_rtp::Method;
 use passline_rtp::codec::Codec;
+use passline_sdp::Encryption;
 
 /// Codecs and digits of one call.
 #[derive(Clone, Debug)]
@@ -18,6 +19,27 @@ pub(crate) struct Terms {
     pub(crate) nat: bool,
     /// It may share an RTP port with other calls.
     pub(crate) shares: bool,
+    pub(crate) encryption: Wanted,
+}
+
+/// What is wanted of encryption.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    /// In the offers of others.
+    pub(crate) accept: Encryption,
+    /// In our own.
+    pub(crate) offer: Encryption,
+}
+
+impl Wanted {
+    /// As it was set. Where nothing was: taken where it is offered, which costs nobody a call, and not offered, since
+    /// there are telephones that stumble over it.
+    pub(crate) fn of(setting: Option<Encryption>) -> Wanted {
+        Wanted {
+            accept: setting.unwrap_or(Encryption::Optional),
+            offer: setting.unwrap_or(Encryption::Off),
+        }
+    }
 }
 
 impl Terms {
@@ -37,7 +59,14 @@ impl Terms {
             dtmf,
             nat: trunk.is_none_or(|trunk| trunk.nat),
             shares: config.calls_per_port > 1 && trunk.is_some_and(|trunk| trunk.shared_ports),
+            encryption: Wanted::of(trunk.and_then(|trunk| trunk.srtp).or(config.srtp)),
         }
+    }
+
+    /// Of a call with a device, which may have a setting of its own.
+    pub(crate) fn of_device(config: &EngineConfig, device: Option<&Device>) -> Terms {
+        let srtp = device.and_then(|device| device.srtp).or(config.srtp);
+        Terms { encryption: Wanted::of(srtp), ..Terms::of(config, None) }
     }
 
     /// How a press goes to the peer, who takes telephone-event or not.

@@ -3,6 +3,7 @@ use super::live::Live;
 use super::{Due, FRAME, MediaShard, PHASES, PacketSink, live_of};
 use crate::StreamId;
 use passline_prompt::Script;
+use passline_rtp::srtp::{MediaKeys, SrtpCounts};
 use passline_rtp::{Digit, Method, Press, PressEnd, Statistics, StreamConfig, StreamTerms};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -30,6 +31,8 @@ pub struct OpenStream {
     pub tap: bool,
     /// Our RTP port: streams of one port have their frames in one phase, side by side.
     pub lane: u16,
+    /// Keys, if packets are encrypted. Keys that are not known yet come by [`ShardCommand::Retarget`].
+    pub security: Option<MediaKeys>,
 }
 
 /// What a shard is told.
@@ -65,6 +68,8 @@ pub enum ShardCommand {
         expect: bool,
         /// Codec, payload types, packet time; the player's scripts must be in the codec's law from now on.
         terms: StreamTerms,
+        /// Keys, if packets are encrypted; the same as before, or others.
+        security: Option<Box<MediaKeys>>,
     },
     /// Play this now, in place of what is being played.
     Play {
@@ -164,6 +169,8 @@ pub enum MediaEvent {
         foreign: u64,
         /// Where the first of them came from.
         foreign_source: Option<SocketAddr>,
+        /// What came and was dropped, if packets were encrypted.
+        srtp: Option<SrtpCounts>,
     },
 }
 
@@ -188,12 +195,20 @@ impl MediaShard {
             ShardCommand::SendEnabled { stream, enabled } => {
                 self.with(stream, |live| live.send(now, enabled));
             }
-            ShardCommand::Retarget { stream, remote_rtp, remote_rtcp, signalling, send, expect, terms } => {
-                self.with(stream, |live| {
-                    live.retarget(now, remote_rtp, remote_rtcp, signalling, send, expect);
-                    live.renegotiate(&terms);
-                })
-            }
+            ShardCommand::Retarget {
+                stream,
+                remote_rtp,
+                remote_rtcp,
+                signalling,
+                send,
+                expect,
+                terms,
+                security,
+            } => self.with(stream, |live| {
+                live.secure(security.map(|keys| *keys));
+                live.retarget(now, remote_rtp, remote_rtcp, signalling, send, expect);
+                live.renegotiate(&terms);
+            }),
             ShardCommand::Play { stream, number, script } => {
                 self.with(stream, |live| live.play(number, script))
             }
@@ -252,6 +267,7 @@ impl MediaShard {
         };
         let phase = live.phase;
         // The digits of the last frames must not be lost to a BYE that overtook them.
+        let srtp = live.srtp();
         let (statistics, foreign, foreign_source) = live.close(stream, now, wall, &mut self.out[..], sink);
         self.slots[stream.slot as usize].live = None;
         let list = &mut self.phases[phase];
@@ -259,7 +275,7 @@ impl MediaShard {
             list.remove(at);
         }
         let statistics = Box::new(statistics);
-        self.events.push_back(MediaEvent::Closed { stream, statistics, foreign, foreign_source });
+        self.events.push_back(MediaEvent::Closed { stream, statistics, foreign, foreign_source, srtp });
     }
 
     /// Longest time from a packet's arrival to the frame that plays it out at the earliest.

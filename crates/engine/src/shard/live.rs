@@ -1,9 +1,10 @@
 //! One stream of a shard: sockets' rules, player and media joined.
 use super::lock::SourceLock;
-use super::{MediaEvent, OpenStream, PacketSink, Received, SAMPLES};
+use super::{Channel, MediaEvent, OpenStream, PacketSink, Received, SAMPLES};
 use crate::StreamId;
 use passline_prompt::{Player, Script};
 use passline_rtp::codec::Codec;
+use passline_rtp::srtp::SecureMedia;
 use passline_rtp::{Digit, DigitOutput, Method, Statistics, Stream, StreamTerms};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -35,6 +36,7 @@ pub(super) struct Live {
     foreign_source: Option<SocketAddr>,
     codec: Codec,
     relay: Relay,
+    pub(super) secure: Option<Box<SecureMedia>>,
     pub(super) phase: usize,
 }
 
@@ -82,17 +84,30 @@ impl Live {
                 has: false,
             },
             phase,
+            secure: open.security.map(|keys| Box::new(SecureMedia::new(keys))),
             stream: Stream::new(now, open.config),
         }
     }
 
     pub(super) fn receive_rtp(&mut self, at: Instant, from: SocketAddr, packet: &[u8]) -> Received {
-        if !self.lock.admits(at, from) {
-            self.foreign += 1;
-            self.foreign_source.get_or_insert(from);
+        if !self.admits_rtp(at, from) {
             return Received::Foreign;
         }
-        if self.rtcp_mux && passline_rtp::is_rtcp(packet) {
+        self.take_rtp(at, from, packet)
+    }
+
+    /// Whether RTP from there is looked at; it is counted if not.
+    pub(super) fn admits_rtp(&mut self, at: Instant, from: SocketAddr) -> bool {
+        let admitted = self.lock.admits(at, from);
+        if !admitted {
+            self.foreign += 1;
+            self.foreign_source.get_or_insert(from);
+        }
+        admitted
+    }
+
+    pub(super) fn take_rtp(&mut self, at: Instant, from: SocketAddr, packet: &[u8]) -> Received {
+        if self.is_rtcp(packet) {
             return self.take_rtcp(at, from, packet);
         }
         match self.stream.receive_rtp(at, packet) {
@@ -105,12 +120,13 @@ impl Live {
         }
     }
 
+    /// Whether a packet on the RTP port is RTCP (RFC 5761 §4).
+    pub(super) fn is_rtcp(&self, packet: &[u8]) -> bool {
+        self.rtcp_mux && passline_rtp::is_rtcp(packet)
+    }
+
     pub(super) fn receive_rtcp(&mut self, at: Instant, from: SocketAddr, packet: &[u8]) -> Received {
-        let known = from == self.remote_rtcp
-            || self.rtcp_source == Some(from)
-            || (self.lock.is_locked() && from.ip() == self.lock.destination().ip());
-        if !known {
-            self.foreign += 1;
+        if !self.admits_rtcp(from) {
             return Received::Foreign;
         }
         self.take_rtcp(at, from, packet)
@@ -120,7 +136,16 @@ impl Live {
         self.stream.marked(dscp);
     }
 
-    fn take_rtcp(&mut self, at: Instant, from: SocketAddr, packet: &[u8]) -> Received {
+    /// Whether RTCP from there is looked at; it is counted if not.
+    pub(super) fn admits_rtcp(&mut self, from: SocketAddr) -> bool {
+        let known = from == self.remote_rtcp
+            || self.rtcp_source == Some(from)
+            || (self.lock.is_locked() && from.ip() == self.lock.destination().ip());
+        self.foreign += u64::from(!known);
+        known
+    }
+
+    pub(super) fn take_rtcp(&mut self, at: Instant, from: SocketAddr, packet: &[u8]) -> Received {
         if !self.stream.receive_rtcp(at, packet).valid {
             return Received::Bad;
         }
@@ -183,7 +208,7 @@ impl Live {
             && !late
             && let Some(length) = self.stream.send_rtcp(scheduled, wall, out)
         {
-            self.write_rtcp(id, &out[..length], sink);
+            self.write_rtcp(id, out, length, sink);
         }
         if self.expect
             && !self.silence_told
@@ -214,7 +239,7 @@ impl Live {
             // At most the updates, the end and its copies of two presses in a frame.
             for _ in 0..8 {
                 match self.stream.send_digit(scheduled, out) {
-                    Some(length) => sink.rtp(id, to, &out[..length]),
+                    Some(length) => self.write_rtp(id, to, out, length, sink),
                     None => break,
                 }
             }
@@ -233,10 +258,10 @@ impl Live {
             self.stream.send_audio(scheduled, &payload, out)
         };
         if length > 0 {
-            sink.rtp(id, to, &out[..length]);
+            self.write_rtp(id, to, out, length, sink);
         }
         while let Some(length) = self.stream.send_more(out) {
-            sink.rtp(id, to, &out[..length]);
+            self.write_rtp(id, to, out, length, sink);
         }
         if filled.finished {
             self.finished = true;
@@ -253,7 +278,23 @@ impl Live {
         self.send && !to.ip().is_unspecified() && to.port() != 0
     }
 
-    fn write_rtcp(&self, id: StreamId, packet: &[u8], sink: &mut impl PacketSink) {
+    /// Sends the RTP packet of `length` octets in `out`.
+    fn write_rtp(
+        &mut self,
+        id: StreamId,
+        to: SocketAddr,
+        out: &mut [u8],
+        length: usize,
+        sink: &mut impl PacketSink,
+    ) {
+        let Some(length) = self.protect(id, (Channel::Rtp, to), Channel::Rtp, out, length, sink) else {
+            return;
+        };
+        sink.rtp(id, to, &out[..length]);
+    }
+
+    /// Sends the RTCP packet of `length` octets in `out`.
+    fn write_rtcp(&mut self, id: StreamId, out: &mut [u8], length: usize, sink: &mut impl PacketSink) {
         let to = match self.rtcp_source {
             Some(source) => source,
             None if self.rtcp_mux => self.lock.destination(),
@@ -262,10 +303,13 @@ impl Live {
         if to.ip().is_unspecified() || to.port() == 0 {
             return;
         }
-        if self.rtcp_mux {
-            sink.rtp(id, to, packet);
-        } else {
-            sink.rtcp(id, to, packet);
+        let channel = if self.rtcp_mux { Channel::Rtp } else { Channel::Rtcp };
+        let Some(length) = self.protect(id, (channel, to), Channel::Rtcp, out, length, sink) else {
+            return;
+        };
+        match channel {
+            Channel::Rtp => sink.rtp(id, to, &out[..length]),
+            Channel::Rtcp => sink.rtcp(id, to, &out[..length]),
         }
     }
 
@@ -347,7 +391,7 @@ impl Live {
         if self.may_send() {
             let length = self.stream.send_bye(now, wall, out);
             if length > 0 {
-                self.write_rtcp(id, &out[..length], sink);
+                self.write_rtcp(id, out, length, sink);
             }
         }
         (self.stream.statistics(), self.foreign, self.foreign_source)

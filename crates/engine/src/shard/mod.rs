@@ -7,6 +7,7 @@
 mod command;
 mod live;
 mod lock;
+mod secure;
 
 pub use command::{MediaEvent, OpenStream, ShardCommand};
 
@@ -67,6 +68,10 @@ pub trait PacketSink {
     fn rtp(&mut self, stream: StreamId, to: SocketAddr, packet: &[u8]);
     /// Send this RTCP packet from the stream's RTCP socket.
     fn rtcp(&mut self, stream: StreamId, to: SocketAddr, packet: &[u8]);
+    /// What the next packet of this stream is before it is encrypted; not called for streams that are not.
+    fn plain(&mut self, stream: StreamId, channel: Channel, to: SocketAddr, packet: &[u8]) {
+        let _ = (stream, channel, to, packet);
+    }
     /// The frame just played out, in the codec's law of G.711: as received where that is the codec, else encoded anew
     /// (empty unless `kind` is `Received`); only for tapped streams.
     fn heard(&mut self, stream: StreamId, payload: &[u8], kind: FrameKind);
@@ -99,6 +104,9 @@ pub struct MediaShard {
     /// Wall clock for RTCP: NTP time (32.32 fixed point) at an instant.
     wall: (Instant, u64),
     out: Box<[u8; PACKET]>,
+    /// The packet just received, decrypted, and how much of it there is; `None` if it was not encrypted.
+    plain: Box<[u8; PACKET]>,
+    plain_length: Option<usize>,
     /// One frame on its way from a stream to the one it is bridged with.
     heard: [i16; SAMPLES],
 }
@@ -118,6 +126,8 @@ impl MediaShard {
             spent: Vec::with_capacity(capacity),
             wall: (now, 0),
             out: Box::new([0; PACKET]),
+            plain: Box::new([0; PACKET]),
+            plain_length: None,
             heard: [0; SAMPLES],
         }
     }
@@ -171,13 +181,25 @@ impl MediaShard {
         from: SocketAddr,
         packet: &[u8],
     ) -> Received {
-        match live_of(&mut self.slots, stream) {
-            None => Received::Gone,
-            Some(live) => match channel {
-                Channel::Rtp => live.receive_rtp(at, from, packet),
-                Channel::Rtcp => live.receive_rtcp(at, from, packet),
-            },
+        self.plain_length = None;
+        let Some(live) = live_of(&mut self.slots, stream) else {
+            return Received::Gone;
+        };
+        if live.is_secure() {
+            let (received, length) = live.receive_secure(at, channel, from, packet, &mut self.plain[..]);
+            self.plain_length = length;
+            return received;
         }
+        match channel {
+            Channel::Rtp => live.receive_rtp(at, from, packet),
+            Channel::Rtcp => live.receive_rtcp(at, from, packet),
+        }
+    }
+
+    /// The packet that was received last, as it was before its sender encrypted it.
+    pub fn opened<'a>(&'a self, packet: &'a [u8]) -> &'a [u8] {
+        let plain = self.plain_length.and_then(|length| self.plain.get(..length));
+        plain.unwrap_or(packet)
     }
 
     /// The last packet that [`receive`](Self::receive) took for this stream was marked so (RFC 2474), as the kernel says

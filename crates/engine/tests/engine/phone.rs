@@ -201,7 +201,7 @@ impl Phone {
                     Manners::Ring => self.command(now, Command::Ring { call: *call, sdp: None }),
                     Manners::Refuse(status) => self.command(
                         now,
-                        Command::Reject { call: *call, status, reason: None, retry_after: None },
+                        Command::Reject { call: *call, status, reason: None, retry_after: None, warning: None },
                     ),
                     Manners::Dead => {}
                 }

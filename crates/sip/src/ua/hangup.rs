@@ -13,7 +13,7 @@ impl UserAgent {
         let Some(call) = self.calls.get_mut(&handle) else { return };
         match call.phase {
             Phase::Incoming => {
-                if self.reject_invite(now, handle, 603, None, None) {
+                if self.reject_invite(now, handle, 603, None, None, None) {
                     self.end(handle, EndCause::LocalHangUp);
                 }
             }

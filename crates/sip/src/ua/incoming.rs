@@ -10,7 +10,7 @@ use crate::dialog::{Dialog, DialogId};
 use crate::message::multipart::{Body, session_description};
 use crate::message::text::{inert, text};
 use crate::message::{Address, Flaw, Message, Name, Uri, Via, param};
-use crate::{CallHandle, CallPolicy, EndCause, Event, IncomingCall, Rel100};
+use crate::{CallHandle, CallPolicy, EndCause, Event, IncomingCall, Rel100, Warning};
 use std::time::{Duration, Instant};
 
 /// How long an INVITE that may be challenged waits for its 100 (RFC 3261 §17.2.1).
@@ -200,8 +200,9 @@ impl UserAgent {
         code: u16,
         reason: Option<&str>,
         retry_after: Option<u32>,
+        warning: Option<Warning>,
     ) {
-        if self.reject_invite(now, handle, code, reason, retry_after) {
+        if self.reject_invite(now, handle, code, reason, retry_after, warning) {
             self.end(handle, EndCause::Rejected);
         }
     }
@@ -244,12 +245,13 @@ impl UserAgent {
         code: u16,
         reason: Option<&str>,
         retry_after: Option<u32>,
+        warning: Option<Warning>,
     ) -> bool {
         let Some(call) = self.calls.get(&handle).filter(|c| c.phase == Phase::Incoming) else { return false };
         let Some(id) = call.pending else { return false };
         let tag = call.local_tag.clone();
-        let extras: Vec<_> =
-            retry_after.map(|s| Extra::must("Retry-After", s.to_string())).into_iter().collect();
+        let retry_after = retry_after.map(|s| Extra::must("Retry-After", s.to_string()));
+        let extras: Vec<_> = retry_after.into_iter().chain(warned(warning)).collect();
         let code = if (300..700).contains(&code) { code } else { 500 };
         self.respond_plain(now, id, code, reason, &tag, &extras);
         true
@@ -319,14 +321,22 @@ impl UserAgent {
     }
 
     /// Answers a re-INVITE, an UPDATE or a PRACK with a refusal.
-    pub(super) fn reject_again(&mut self, now: Instant, handle: CallHandle, code: u16, reason: Option<&str>) {
+    pub(super) fn reject_again(
+        &mut self,
+        now: Instant,
+        handle: CallHandle,
+        code: u16,
+        reason: Option<&str>,
+        warning: Option<Warning>,
+    ) {
         let Some(call) = self.calls.get_mut(&handle) else { return };
         let Some(id) = call.reoffered.take() else { return };
         call.exchange = Exchange::Idle;
         // What stood before stands again; its hash is gone, so that a refresh says what it finds.
         call.remote_sdp = None;
         let code = if (300..700).contains(&code) { code } else { 488 };
-        self.respond_plain(now, id, code, reason, "", &[]);
+        let extras: Vec<_> = warned(warning).into_iter().collect();
+        self.respond_plain(now, id, code, reason, "", &extras);
         self.released(now, handle);
     }
 
@@ -337,6 +347,10 @@ impl UserAgent {
             _ => accept_extras(flaw),
         }
     }
+}
+
+fn warned(warning: Option<Warning>) -> Option<Extra> {
+    warning.map(|warning| Extra::may("Warning", warning.value()))
 }
 
 /// Session-Expires of a 2xx, and Require where the peer must obey.

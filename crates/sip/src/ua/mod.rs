@@ -275,8 +275,8 @@ impl UserAgent {
                 self.notify_refer(now, call, status, reason, done)
             }
             Command::Accept { call, sdp } => self.accept(now, call, sdp),
-            Command::Reject { call, status, reason, retry_after } => {
-                self.reject(now, call, status, reason.as_deref(), retry_after)
+            Command::Reject { call, status, reason, retry_after, warning } => {
+                self.reject(now, call, status, reason.as_deref(), retry_after, warning)
             }
             Command::HangUp { call, reason } => self.hang_up(now, call, reason),
             Command::Invite(invite) => self.invite(now, *invite),
@@ -288,8 +288,8 @@ impl UserAgent {
             }
             Command::SendInfo { call, content_type, body } => self.send_info(now, call, &content_type, &body),
             Command::AcceptReinvite { call, sdp } => self.accept_again(now, call, &sdp),
-            Command::RejectReinvite { call, status, reason } => {
-                self.reject_again(now, call, status, reason.as_deref())
+            Command::RejectReinvite { call, status, reason, warning } => {
+                self.reject_again(now, call, status, reason.as_deref(), warning)
             }
         }
     }

@@ -196,7 +196,7 @@ impl UserAgent {
         if let Some(repeat) = call.reliable.outstanding.as_mut().and_then(|o| o.repeat.as_mut()) {
             if repeat.end <= now {
                 // RFC 3262 §3: the INVITE should be refused with a 5xx.
-                if self.reject_invite(now, handle, 504, Some("No PRACK"), None) {
+                if self.reject_invite(now, handle, 504, Some("No PRACK"), None, None) {
                     self.end(handle, EndCause::NoPrack);
                 }
                 return;

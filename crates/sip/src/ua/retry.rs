@@ -25,6 +25,8 @@ pub(super) struct Retry {
     /// Request-URIs tried: none of them again.
     tried: Vec<String>,
     follow: u8,
+    /// An offer that the callee may like better.
+    second: Option<Vec<u8>>,
     /// When the silence of the current path has lasted long enough.
     pub give_up: Option<Instant>,
 }
@@ -42,6 +44,7 @@ impl Retry {
             targets: VecDeque::new(),
             tried: vec![uri.to_owned()],
             follow: invite.follow,
+            second: invite.second.clone(),
             give_up: None,
         }
     }
@@ -137,6 +140,19 @@ fn retimed(invite: &[u8], uri: &str, expires: &str, least: u32) -> Option<Vec<u8
     Some(writer.finish_with(&kind, message.body))
 }
 
+/// An INVITE with another offer.
+fn described(invite: &[u8], uri: &str, sdp: &[u8]) -> Option<Vec<u8>> {
+    let message = Message::parse(invite, usize::MAX).ok()?;
+    let mut writer = Writer::request("INVITE", uri);
+    for header in message.headers() {
+        if !matches!(header.name, Name::ContentLength | Name::ContentType) {
+            writer.header(&String::from_utf8_lossy(header.raw_name), unfold(header.value));
+        }
+    }
+    let kind = message.text(Name::ContentType).unwrap_or_default();
+    Some(writer.finish_with(&kind, sdp))
+}
+
 impl UserAgent {
     /// A response of 300 or more that is not the last word: sends the request again and says so.
     pub(super) fn retried(&mut self, now: Instant, id: u64, message: &Message<'_>, purpose: Purpose) -> bool {
@@ -153,6 +169,9 @@ impl UserAgent {
         let Purpose::Invite(handle) = purpose else { return false };
         if status == 422 {
             return self.raised(now, id, handle, message);
+        }
+        if matches!(status, 488 | 606) && self.offered_again(now, id, handle) {
+            return true;
         }
         if !(300..600).contains(&status) {
             return false;
@@ -194,6 +213,24 @@ impl UserAgent {
         let body = Message::parse(&bytes, usize::MAX).map(|m| m.body).unwrap_or_default();
         let credentials = match self.answerer(Purpose::Invite(handle)) {
             Some(answerer) if carried => answerer.headers("INVITE", &uri, body, &cnonce),
+            _ => Vec::new(),
+        };
+        self.again(now, id, None, None, &credentials)
+    }
+
+    /// The callee does not like our offer: the INVITE again with the second one, if there is one.
+    fn offered_again(&mut self, now: Instant, id: u64, handle: CallHandle) -> bool {
+        let Some(sdp) = self.retry(handle).and_then(|retry| retry.second.take()) else { return false };
+        let (Some(call), Some(client)) = (self.calls.get_mut(&handle), self.clients.get_mut(&id)) else {
+            return false;
+        };
+        let Some(bytes) = described(&client.bytes, &client.request.uri, &sdp) else { return false };
+        let carried = !credentials_in(&client.bytes).is_empty();
+        client.bytes.clone_from(&bytes);
+        call.local_sdp.clone_from(&sdp);
+        let (uri, cnonce) = (client.request.uri.clone(), self.token());
+        let credentials = match self.answerer(Purpose::Invite(handle)) {
+            Some(answerer) if carried => answerer.headers("INVITE", &uri, &sdp, &cnonce),
             _ => Vec::new(),
         };
         self.again(now, id, None, None, &credentials)

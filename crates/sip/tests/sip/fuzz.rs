@@ -132,7 +132,7 @@ proptest! {
             bench.input(Input::Datagram { path, bytes });
             for event in bench.happened() {
                 if let Event::Incoming { call, .. } = event {
-                    bench.command(if accept { Command::Accept { call, sdp: SDP.into() } } else { Command::Reject { call, status: 486, reason: None, retry_after: None } });
+                    bench.command(if accept { Command::Accept { call, sdp: SDP.into() } } else { Command::Reject { call, status: 486, reason: None, retry_after: None, warning: None } });
                 }
             }
         }

@@ -129,12 +129,19 @@ fn cancel_before_and_after_the_answer() {
 fn rejections() {
     let mut bench = Bench::new();
     let call = bench.incoming();
-    bench.command(Command::Reject { call, status: 503, reason: Some("Full".into()), retry_after: Some(30) });
+    bench.command(Command::Reject { call, status: 503, reason: Some("Full".into()), retry_after: Some(30), warning: None });
     assert!(bench.last().starts_with("SIP/2.0 503 Full\r\n") && bench.last().contains("Retry-After: 30\r\n"));
     assert_eq!(bench.happened(), [Event::Ended { call, cause: EndCause::Rejected }]);
     bench.receive(&request("ACK", "z9hG4bKa", 1, "x", "", ""));
     bench.pass(Duration::from_secs(40));
     assert_eq!(bench.said(), ["100", "503"]);
+
+    let mut bench = Bench::new();
+    let call = bench.incoming();
+    let warning = Some(Warning { code: 302, text: "No \"SRTP\"\r\nVia: x\\".into() });
+    bench.command(Command::Reject { call, status: 488, reason: None, retry_after: None, warning });
+    let told = "\r\nWarning: 302 passline \"No \\\"SRTP\\\"Via: x\\\\\"\r\n";
+    assert!(bench.last().contains(told), "{}", bench.last());
 
     let mut bench = Bench::new();
     let call = bench.incoming();
@@ -250,7 +257,7 @@ fn a_reinvite_is_offered_answered_and_acknowledged() {
     assert_eq!(bench.happened(), [Event::Confirmed { call, sdp: None }]);
     bench.receive(&request("INVITE", "z9hG4bKre4", 5, &tag, contact, ""));
     assert_eq!(bench.happened(), [Event::Reoffered { call, sdp: None }]);
-    bench.command(Command::RejectReinvite { call, status: 488, reason: None });
+    bench.command(Command::RejectReinvite { call, status: 488, reason: None, warning: None });
     bench.receive(&request("ACK", "z9hG4bKre4", 5, &tag, "", ""));
     bench.command(Command::HangUp { call, reason: None });
     assert!(bench.last().starts_with("BYE sip:moved@192.0.2.9:5090 "));

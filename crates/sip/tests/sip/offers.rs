@@ -270,7 +270,7 @@ fn a_refused_offer_changes_nothing() {
     let (call, tag) = bench.confirmed();
     let contact = "Contact: <sip:moved@192.0.2.9:5090>\r\nc: application/sdp\r\n";
     bench.receive(&request("INVITE", "z9hG4bKre", 2, &tag, contact, "v=0 new"));
-    bench.command(Command::RejectReinvite { call, status: 488, reason: None });
+    bench.command(Command::RejectReinvite { call, status: 488, reason: None, warning: None });
     bench.receive(&request("ACK", "z9hG4bKre", 2, &tag, "", ""));
     bench.command(Command::HangUp { call, reason: None });
     assert!(

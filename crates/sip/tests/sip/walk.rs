@@ -43,6 +43,7 @@ impl Walk {
                         status: 486,
                         reason: None,
                         retry_after: None,
+                        warning: None,
                     });
                 }
                 Event::Ended { call, .. } if call == self.call => self.ended += 1,
@@ -187,7 +188,7 @@ impl Walk {
             5 => Command::Reinvite { call, sdp: Vec::new() },
             6 => Command::Acknowledge { call, sdp: sdp() },
             7 => Command::AcceptReinvite { call, sdp: sdp() },
-            8 => Command::RejectReinvite { call, status: 488, reason: None },
+            8 => Command::RejectReinvite { call, status: 488, reason: None, warning: None },
             9 => Command::Refer { call, to: "sip:desk@h".into(), replaces: None },
             10 => Command::AcceptRefer { call },
             11 => Command::RejectRefer { call, status: 603 },

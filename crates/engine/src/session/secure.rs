@@ -1,0 +1,65 @@
+//! Keys for the audio of one call: drawn here, agreed on in descriptions, handed to the shard.
+use super::terms::Terms;
+use crate::core::Core;
+use passline_rtp::srtp::{MasterKey, MediaKeys, Mki, Suite};
+use passline_sdp::Agreement;
+use passline_sdp::Encryption;
+use passline_sdp::crypto::{Agreed, Crypto, Key, LocalKey};
+use rand_core::Rng;
+
+/// What we offer: the strongest, and what every telephone has. More would not fit into a datagram with the rest of an
+/// INVITE; whatever else we have is taken where it is offered.
+const OFFERED: [Suite; 3] = [Suite::AeadAes256Gcm, Suite::AesCm128Sha1_80, Suite::AesCm128Sha1_32];
+
+/// Fresh keys for each suite, if any may be needed.
+pub(super) fn crypto(core: &mut Core, terms: &Terms) -> Crypto {
+    let (accept, offer) = (terms.encryption.accept, terms.encryption.offer);
+    let wanted = accept != Encryption::Off || offer != Encryption::Off;
+    let suites = Suite::ALL.into_iter().filter(|_| wanted);
+    let keys = suites.map(|suite| LocalKey {
+        suite: suite.name(),
+        key: draw(core, suite.master_length()),
+        offered: OFFERED.contains(&suite),
+    });
+    Crypto { accept, offer, keys: keys.collect() }
+}
+
+/// Fresh keys for all suites but the one in use: a key that was used before must not begin anew.
+pub(super) fn refresh(core: &mut Core, terms: &Terms, crypto: &mut Crypto, kept: Option<&Agreed>) {
+    let fresh = self::crypto(core, terms);
+    for (key, fresh) in crypto.keys.iter_mut().zip(fresh.keys) {
+        if kept.is_none_or(|kept| kept.suite != key.suite) {
+            *key = fresh;
+        }
+    }
+}
+
+/// Whether our key has to change with a new agreement: one that was used before must not begin anew, and another device
+/// at the peer's end does not know how far it has got.
+///
+/// Where the same device changes its own key ours stays: it need not be ready for another one before our answer is there.
+pub(super) fn wants_fresh_keys(before: Option<&Agreement>, now: &Agreement) -> bool {
+    let Some(crypto) = &now.crypto else { return false };
+    let Some((before, old)) = before.and_then(|before| Some((before, before.crypto.as_ref()?))) else {
+        return true;
+    };
+    old.suite != crypto.suite || (old.remote != crypto.remote && before.remote_rtp != now.remote_rtp)
+}
+
+/// Keys as the shard wants them; `None` for plain audio.
+pub(super) fn media_keys(agreement: &Agreement) -> Option<MediaKeys> {
+    let agreed = agreement.crypto.as_ref()?;
+    let suite = Suite::from_name(agreed.suite)?;
+    let master = |key: &Key| MasterKey::new(suite, key.octets()).ok();
+    let remote = agreed.remote.iter().map(|remote| {
+        let mki = remote.mki.and_then(|(value, length)| Mki::new(value, length));
+        Some((master(&remote.key)?, mki))
+    });
+    Some(MediaKeys { local: master(&agreed.local)?, remote: remote.collect::<Option<Vec<_>>>()? })
+}
+
+fn draw(core: &mut Core, length: usize) -> Key {
+    let mut octets = vec![0; length];
+    core.rng.fill_bytes(&mut octets);
+    Key::new(octets)
+}
