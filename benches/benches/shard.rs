@@ -56,6 +56,7 @@ impl House {
                 media_timeout: Duration::from_secs(30),
                 tap: false,
                 lane: 0,
+                security: None,
             };
             shard.command(now, ShardCommand::Open { stream, open: Box::new(open) }, &mut sink);
             let segments = vec![Segment::Clip(Clip::new("clip".into(), Arc::clone(&clip)))];

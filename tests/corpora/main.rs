@@ -42,6 +42,7 @@ macro_rules! targets {
 targets! {
     rtp "../../fuzz/fuzz_targets/rtp.rs"
     rtcp "../../fuzz/fuzz_targets/rtcp.rs"
+    srtp "../../fuzz/fuzz_targets/srtp.rs"
     event "../../fuzz/fuzz_targets/event.rs"
     buffer "../../fuzz/fuzz_targets/buffer.rs"
     capture "../../fuzz/fuzz_targets/capture.rs"

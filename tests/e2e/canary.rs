@@ -176,6 +176,15 @@ fn named(what: &str, secret: &str) -> (String, Needle) {
     (what.to_owned(), Needle::new(secret))
 }
 
+/// The keys of SRTP that went over the network in SIP.
+fn srtp_keys(places: &[Place]) -> Vec<(String, Needle)> {
+    let sip = places.iter().find(|place| place.name == "signalling").expect("there was signalling");
+    let text = String::from_utf8_lossy(&sip.octets);
+    let after = text.split("inline:").skip(1);
+    let keys = after.filter_map(|rest| rest.split(['|', ' ', '\r', '\n', '=']).next());
+    keys.map(|key| named("a key of SRTP", key)).collect()
+}
+
 fn secrets_of(person: &Person) -> Vec<(String, Needle)> {
     let login = &person.login;
     let answers = person.answers.iter().map(|(id, answer)| named(&format!("{login}'s answer {id}"), answer));
@@ -221,9 +230,19 @@ fn no_secret_leaves_but_by_the_callers_ear() {
     for (person, password) in all[5..].iter().zip(&passwords) {
         assert!(server.binds(&person.login, "crm", password), "the right password is looked for");
     }
-    server.calls(all.len());
+    // A call with encrypted audio: its keys are in SIP, and nowhere else.
+    server.cli(&["call", &server.uri("5001"), "--srtp", "--keys", "p1500 hangup"], "").good();
+    server.calls(all.len() + 1);
     server.cli(&["capture", "stop"], "").good();
     let mut after = places(&server, &capture);
+    let keys = srtp_keys(&after);
+    assert!(keys.len() >= 4, "offered and answered: {}", keys.len());
+    let but_sip: Vec<_> = after.iter().filter(|place| place.name != "signalling").collect();
+    for (what, needle) in &keys {
+        for place in &but_sip {
+            assert!(needle.found_in(&place.octets).is_none(), "{} holds {what}", place.name);
+        }
+    }
 
     let mut secrets: Vec<_> = all.iter().chain([&wrong]).flat_map(secrets_of).collect();
     secrets.push(id_of(unknown));

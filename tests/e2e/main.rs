@@ -7,6 +7,7 @@ mod audit;
 mod canary;
 mod cli;
 mod crash;
+mod encrypted;
 mod failure;
 mod fixtures;
 mod house;

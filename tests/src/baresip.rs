@@ -45,15 +45,21 @@ impl Baresip {
     pub fn speaking(server: &Server, codec: Codec, name: &str, samples: &[i16]) -> Self {
         let (folder, carrier) = (server.folder(), Carrier::Udp);
         let terms = Terms { folder, name, codec, carrier, account: None, trusted: None };
-        Self::with_voice(&terms, samples)
+        Self::with_voice(&terms, None, samples)
     }
 
     /// Starts it; it registers at once if it has an account. It speaks silence.
     pub fn with(terms: &Terms<'_>) -> Self {
-        Self::with_voice(terms, &vec![0; SILENCE_S * 8000])
+        Self::with_voice(terms, None, &vec![0; SILENCE_S * 8000])
     }
 
-    fn with_voice(terms: &Terms<'_>, samples: &[i16]) -> Self {
+    /// Starts one that encrypts its audio: `srtp` offers keys beside plain audio, `srtp-mand` insists. It speaks these
+    /// samples (8 kHz).
+    pub fn encrypting(terms: &Terms<'_>, how: &str, samples: &[i16]) -> Self {
+        Self::with_voice(terms, Some(how), samples)
+    }
+
+    fn with_voice(terms: &Terms<'_>, encryption: Option<&str>, samples: &[i16]) -> Self {
         let folder = terms.folder.join(format!("baresip-{}", terms.name));
         fs::create_dir(&folder).expect("the test's own folder");
         let put = |name: &str, text: String| fs::write(folder.join(name), text).expect("our own folder");
@@ -64,7 +70,7 @@ impl Baresip {
         let trusted =
             terms.trusted.map_or_else(String::new, |file| format!("sip_cafile {}\n", file.display()));
         put("config", text + &trusted);
-        put("accounts", account(terms));
+        put("accounts", account(terms, encryption));
         put("contacts", String::new());
         write_wav(&folder.join("spoken.wav"), samples);
         let mut command = Command::new("baresip");
@@ -169,9 +175,10 @@ impl Presser for Baresip {
     }
 }
 
-fn account(terms: &Terms<'_>) -> String {
+fn account(terms: &Terms<'_>, encryption: Option<&str>) -> String {
     let (carrier, codec) = (terms.carrier.name(), terms.codec.info().name);
-    let codecs = format!("audio_codecs={codec}/8000/1");
+    let encryption = encryption.map_or_else(String::new, |how| format!(";mediaenc={how}"));
+    let codecs = format!("audio_codecs={codec}/8000/1{encryption}");
     match terms.account {
         None => format!("<sip:{}@127.0.0.1;transport={carrier}>;regint=0;{codecs}\n", terms.name),
         Some(account) => {
@@ -187,7 +194,7 @@ fn account(terms: &Terms<'_>) -> String {
 
 fn configuration(folder: &str, sip: u16, control: u16, media: (u16, u16)) -> String {
     let modules =
-        ["g711", "aufile", "aubridge", "sndfile"].map(|name| format!("module {name}.so\n")).concat();
+        ["g711", "aufile", "aubridge", "sndfile", "srtp"].map(|name| format!("module {name}.so\n")).concat();
     let applications = ["account", "menu", "ctrl_tcp"].map(|name| format!("module_app {name}.so\n")).concat();
     format!(
         "sip_listen 127.0.0.1:{sip}

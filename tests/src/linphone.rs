@@ -21,12 +21,21 @@ pub struct Linphone {
 impl Linphone {
     /// Starts it and waits until it takes commands.
     pub fn start(terms: &Terms<'_>) -> Self {
+        Self::with(terms, "")
+    }
+
+    /// Starts one that takes and offers encrypted audio alone.
+    pub fn encrypting(terms: &Terms<'_>) -> Self {
+        Self::with(terms, "media_encryption=srtp\nmedia_encryption_mandatory=1\n")
+    }
+
+    fn with(terms: &Terms<'_>, encryption: &str) -> Self {
         let folder = terms.folder.join(format!("linphone-{}", terms.name));
         // Without this folder it stops to set its transports up.
         fs::create_dir_all(folder.join(".local/share/linphone")).expect("the test's own folder");
         let (sip, media) = (ports::one(), ports::adjacent(2, false));
         let file = folder.join("linphonerc");
-        fs::write(&file, configuration(terms, sip, media)).expect("the test's own folder");
+        fs::write(&file, configuration(terms, encryption, sip, media)).expect("the test's own folder");
         let mut command = Command::new("linphonec");
         command.env("HOME", &folder).env_remove("XDG_DATA_HOME").env_remove("XDG_CONFIG_HOME");
         command.current_dir(&folder).arg("-c").arg(&file).args(["-d", "3", "-l", "linphone.log"]);
@@ -115,7 +124,7 @@ impl Phone for Linphone {
     }
 }
 
-fn configuration(terms: &Terms<'_>, sip: u16, media: u16) -> String {
+fn configuration(terms: &Terms<'_>, encryption: &str, sip: u16, media: u16) -> String {
     let trusted = terms.trusted.map_or_else(String::new, |file| format!("root_ca={}\n", file.display()));
     // A TLS port of -1 is one of the system's choice, 0 is none.
     let tls = if terms.carrier == crate::phone::Carrier::Tls { -1 } else { 0 };
@@ -125,7 +134,7 @@ fn configuration(terms: &Terms<'_>, sip: u16, media: u16) -> String {
 sip_port={sip}
 sip_tcp_port={sip}
 sip_tls_port={tls}
-{trusted}use_ipv6=0
+{trusted}{encryption}use_ipv6=0
 guess_hostname=0
 contact=\"{name}\" <sip:{name}@127.0.0.1>
 use_info=0

@@ -18,6 +18,12 @@ pub struct CallRecord {
     pub to: String,
     /// Codec name, e.g. `PCMU`.
     pub codec: Option<String>,
+    /// Suite that its audio was encrypted with, e.g. `AES_CM_128_HMAC_SHA1_80`; none: it was not.
+    pub encryption: Option<String>,
+    /// Packets of an encrypted call that were dropped because they were not authentic.
+    pub unauthentic: u64,
+    /// Packets of an encrypted call that were dropped because they had been here before.
+    pub replayed: u64,
     /// How keys came: `rfc4733`, `inband`, `info`, or several joined by `+`.
     pub dtmf: Option<String>,
     /// The keys in clear, only those that a flow declared public (the line test).

@@ -1,5 +1,6 @@
 //! The tick and the receive path of a shard allocate nothing and free nothing.
 use passline_engine::prompt::{Clip, Script, Segment};
+use passline_engine::rtp::srtp::{MasterKey, MediaKeys, SecureMedia, Suite};
 use passline_engine::rtp::{Codec, Digit, FrameKind, Method, StreamConfig};
 use passline_engine::{
     Channel, MediaEvent, MediaShard, OpenStream, PacketSink, ShardCommand, ShardConfig, StreamId,
@@ -76,6 +77,14 @@ fn packet(payload_type: u8, sequence: u16, timestamp: u32, payload: &[u8]) -> Ve
     packet
 }
 
+/// Keys of one in three calls, and the peer's side of it.
+fn security(slot: u32) -> Option<(MediaKeys, SecureMedia)> {
+    let suite = Suite::ALL[slot as usize / 3 % Suite::ALL.len()];
+    let key = |seed: u8| MasterKey::new(suite, &vec![seed; suite.master_length()]).expect("a whole key");
+    let keys = |local: u8, remote: u8| MediaKeys { local: key(local), remote: vec![(key(remote), None)] };
+    (slot % 3 == 2).then(|| (keys(1, 2), SecureMedia::new(keys(2, 1))))
+}
+
 #[test]
 fn a_minute_of_twenty_calls_allocates_nothing_in_the_tick() {
     const CALLS: u32 = 20;
@@ -84,7 +93,10 @@ fn a_minute_of_twenty_calls_allocates_nothing_in_the_tick() {
     let mut sink = Count { rtp: 0, rtcp: 0, heard: 0 };
     let peer: SocketAddr = "192.0.2.1:4000".parse().expect("an address");
     let id = |slot| StreamId { shard: 0, slot, generation: 1 };
+    let mut peers: Vec<Option<SecureMedia>> = Vec::new();
     for slot in 0..CALLS {
+        let (security, theirs) = security(slot).unzip();
+        peers.push(theirs);
         let codec = if slot % 2 == 0 { Codec::Pcmu } else { Codec::Pcma };
         let config = StreamConfig {
             codec,
@@ -105,6 +117,7 @@ fn a_minute_of_twenty_calls_allocates_nothing_in_the_tick() {
             media_timeout: Duration::from_secs(30),
             tap: slot % 4 == 0,
             lane: 0,
+            security,
         };
         shard.command(now, ShardCommand::Open { stream: id(slot), open: Box::new(open) }, &mut sink);
     }
@@ -159,10 +172,17 @@ fn a_minute_of_twenty_calls_allocates_nothing_in_the_tick() {
             payload.extend(duration.to_be_bytes());
             let event = packet(101, frame as u16, frame / 10 * 1600, &payload);
             let garbage = packet(77, frame as u16, 9, &[1, 2, 3]);
+            let of_event = slot % 3 == 1 && frame % 50 < 10;
+            let mut bytes = if of_event { event } else { audio };
+            if let Some(media) = &mut peers[slot as usize] {
+                let length = bytes.len();
+                bytes.resize(length + 20, 0);
+                let length = media.protect_rtp(&mut bytes, length).expect("room");
+                bytes.truncate(length);
+            }
+            let bytes = &bytes;
             in_tick += calls_in(|| {
                 if slot % 5 != 4 || frame % 7 != 0 {
-                    let of_event = slot % 3 == 1 && frame % 50 < 10;
-                    let bytes = if of_event { &event } else { &audio };
                     shard.receive(now, id(slot), Channel::Rtp, peer, bytes);
                     shard.receive(now, id(slot), Channel::Rtp, peer, bytes);
                 }

@@ -7,8 +7,8 @@ use passline_engine::prompt::Library;
 use passline_engine::rtp::FrameKind;
 use passline_engine::sip::{Credentials, Flow, Transport};
 use passline_engine::{
-    CallRecord, EngineConfig, LegCommand, LegEvent, LegId, Probe, ProbeRequest, Snapshot, StatusEvent,
-    StreamId, Trace,
+    CallRecord, Encryption, EngineConfig, LegCommand, LegEvent, LegId, Probe, ProbeRequest, Snapshot,
+    StatusEvent, StreamId, Trace,
 };
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -127,6 +127,8 @@ pub struct DialRequest {
     pub events: bool,
     /// Listen for tones in the callee's audio.
     pub inband: bool,
+    /// Whether the audio is encrypted.
+    pub srtp: Encryption,
     /// What answers challenges of the callee or of a proxy; without it they refuse the call.
     pub credentials: Option<Credentials>,
 }

@@ -132,10 +132,13 @@ fn mask_description(body: &mut [u8]) {
         at = end;
         let lower = line.to_ascii_lowercase();
         let trimmed = lower.trim_ascii_start();
-        if trimmed.starts_with(b"a=crypto") {
-            let key = lower.windows(7).position(|window| window == b"inline:").map(|at| at + 7);
-            // Without the usual word, all that follows the colon may be a key.
-            hide(&mut line[key.unwrap_or(8).min(lower.len())..]);
+        // Whatever stands before it: others read such a line with more blanks, or behind a lone carriage return.
+        if let Some(key) = lower.windows(7).position(|window| window == b"inline:") {
+            hide(&mut line[key + 7..]);
+        } else if holds(&lower, b"crypto") {
+            // Without the usual word, all that follows may be a key.
+            let name = lower.windows(6).position(|window| window == b"crypto").unwrap_or(0);
+            hide(&mut line[name + 6..]);
         } else if trimmed.starts_with(b"k=")
             || trimmed.starts_with(b"a=ice-pwd")
             || trimmed.starts_with(b"a=key-mgmt")
@@ -204,9 +207,10 @@ mod tests {
         let text = masked(
             "INVITE sip:x SIP/2.0\r\nContent-Type: application/sdp\r\n\r\nv=0\r\nm=audio 9 RTP/SAVP 0\r\n\
              a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj|2^20|1:32\r\n\
-             A=CRYPTO:2 X INLINE:abcdef\r\nk=clear:pass\r\na=rtpmap:0 PCMU/8000\r\n",
+             A=CRYPTO:2 X INLINE:abcdef\r\nk=clear:pass\r\na=rtpmap:0 PCMU/8000\r\na= crypto : 3 X inline:ghi\r\n\
+             a=ptime:20\ra=crypto:4 X inline:jkl;inline:mno|2^20\r\n\ta = crypto:5 X pqr\r\n",
         );
-        for secret in ["d0Rm", "abcdef", "pass"] {
+        for secret in ["d0Rm", "abcdef", "pass", "ghi", "jkl", "mno", "pqr"] {
             assert!(!text.contains(secret), "{secret} in {text}");
         }
         assert!(

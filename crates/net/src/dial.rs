@@ -72,6 +72,7 @@ impl ControlTask {
             tap: dial.tap,
             events: dial.events,
             inband: dial.inband,
+            srtp: dial.srtp,
             credentials: dial.credentials,
         }));
     }

@@ -260,6 +260,8 @@ fn hear(
     if let (Some(tap), Some(terms)) = (taking.tap, taking.terms(stream))
         && matches!(received, Received::Taken | Received::Bad)
     {
+        // As it was before its sender encrypted it: masking needs to see what there is to mask.
+        let packet = shard.opened(packet);
         tap.copy(anchor.system_time(at), stream, terms, true, channel, from, packet);
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Terms {
     rtcp: SocketAddr,
     types: PayloadTypes,
     rtcp_mux: bool,
+    /// Its packets are encrypted.
+    pub(crate) encrypted: bool,
     /// Nothing secret is keyed or said on it.
     shown: bool,
 }
@@ -41,6 +43,7 @@ impl Terms {
             rtcp: pair.rtcp.local_addr().unwrap_or(nowhere),
             types: PayloadTypes { payload_type: NONE, ..PayloadTypes::default() },
             rtcp_mux: false,
+            encrypted: false,
             shown: false,
         }
     }
@@ -50,9 +53,13 @@ impl Terms {
         match command {
             ShardCommand::Open { open, .. } => {
                 self.rtcp_mux = open.rtcp_mux;
+                self.encrypted = open.security.is_some();
                 self.types = open.config.terms().payload_types();
             }
-            ShardCommand::Retarget { terms, .. } => self.types = terms.payload_types(),
+            ShardCommand::Retarget { terms, security, .. } => {
+                self.encrypted = security.is_some();
+                self.types = terms.payload_types();
+            }
             ShardCommand::Show { shown, .. } => self.shown = *shown,
             _ => {}
         }

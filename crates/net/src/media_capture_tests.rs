@@ -9,7 +9,7 @@ fn terms(shown: bool) -> Terms {
         ..PayloadTypes::default()
     };
     let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    Terms { rtp: at(4000), rtcp: at(4001), types, rtcp_mux: true, shown }
+    Terms { rtp: at(4000), rtcp: at(4001), types, rtcp_mux: true, encrypted: false, shown }
 }
 
 fn rtp(payload_type: u8, payload: &[u8]) -> Vec<u8> {

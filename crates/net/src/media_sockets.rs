@@ -245,7 +245,10 @@ impl Sockets {
             Channel::Rtcp => place.rtcp,
         };
         self.outbox.push(socket, to, packet);
-        if let (Some(tap), Some(terms)) = (&self.tap, &self.terms[stream.slot as usize]) {
+        // Encrypted packets were shown to the capture before they were.
+        if let (Some(tap), Some(terms)) = (&self.tap, &self.terms[stream.slot as usize])
+            && !terms.encrypted
+        {
             tap.copy(SystemTime::now(), stream, terms, false, channel, to, packet);
         }
     }
@@ -286,6 +289,13 @@ impl PacketSink for Sockets {
 
     fn rtcp(&mut self, stream: StreamId, to: SocketAddr, packet: &[u8]) {
         self.send(stream, Channel::Rtcp, to, packet);
+    }
+
+    fn plain(&mut self, stream: StreamId, channel: Channel, to: SocketAddr, packet: &[u8]) {
+        let terms = self.terms.get(stream.slot as usize).and_then(Option::as_deref);
+        if let (Some(tap), Some(terms)) = (&self.tap, terms) {
+            tap.copy(SystemTime::now(), stream, terms, false, channel, to, packet);
+        }
     }
 
     fn heard(&mut self, stream: StreamId, payload: &[u8], kind: FrameKind) {

@@ -85,7 +85,10 @@ fn another_implementation_opens_ours_and_we_open_its_packets_across_a_rollover()
         for number in 65_300..65_900u32 {
             let packet = rtp(number as u16, 0xCAFE);
             let ours = protected(&mut protector, &packet);
-            assert_ne!(ours[ours.len() - 100..ours.len() - 50], packet[packet.len() - 100..packet.len() - 50]);
+            assert_ne!(
+                ours[ours.len() - 100..ours.len() - 50],
+                packet[packet.len() - 100..packet.len() - 50]
+            );
             let theirs = sender.encrypt_rtp(&packet).expect("encrypted");
             assert_eq!(ours, theirs, "{suite:?} {number}");
             assert_eq!(receiver.decrypt_rtp(&ours).expect("opened"), packet);

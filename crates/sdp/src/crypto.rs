@@ -130,7 +130,10 @@ pub(crate) fn of_offer(section: Section<'_>, crypto: &Crypto) -> Result<Option<A
     let lines = lines(section).count();
     match (profile, crypto.accept) {
         (Profile::Secure, Encryption::Off) => {
-            let sentence = format!("Only encrypted audio ({}) was offered, and it is switched off here.", section.media.proto);
+            let sentence = format!(
+                "Only encrypted audio ({}) was offered, and it is switched off here.",
+                section.media.proto
+            );
             Err(Refusal::because(Cause::EncryptionOff, sentence))
         }
         (Profile::Secure, _) => offered().map(Some).ok_or_else(|| unknown(section, crypto)),

@@ -105,7 +105,8 @@ fn the_first_line_that_can_be_used_is_taken() {
 fn several_keys_come_with_what_tells_them_apart() {
     let line = format!("1 {SHORT} inline:{KEY}|2^31|1:2;inline:{}|7:2", KEY.replace('P', "Q"));
     let (_, agreement) =
-        answer(&offering("RTP/SAVP", &[&line]), &caps(Encryption::Optional, Encryption::Off)).expect("agreed");
+        answer(&offering("RTP/SAVP", &[&line]), &caps(Encryption::Optional, Encryption::Off))
+            .expect("agreed");
     let remote = agreement.crypto.expect("encrypted").remote;
     assert_eq!(remote.iter().map(|key| key.mki).collect::<Vec<_>>(), [Some((1, 2)), Some((7, 2))]);
     assert_ne!(remote[0].key, remote[1].key);
@@ -177,5 +178,8 @@ fn two_ends_agree_and_print_no_key() {
     assert_eq!((our.suite, &our.local), (LONG, &their.remote[0].key));
     assert_eq!((their.suite, &their.local), (LONG, &our.remote[0].key));
     let shown = format!("{ours:?} {our:?} {:?}", our.remote[0]);
-    assert!(!shown.contains("7, 7") && !shown.contains("BwcH") && shown.contains("Key(46 octets)"), "{shown}");
+    assert!(
+        !shown.contains("7, 7") && !shown.contains("BwcH") && shown.contains("Key(46 octets)"),
+        "{shown}"
+    );
 }

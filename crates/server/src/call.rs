@@ -1,12 +1,13 @@
 //! `passline call`: a scripted caller from the command line.
 use crate::{
     caller::{Dial, Line, Outcome, Plain, script},
-    cli::{CallArgs, TransportArg},
+    cli::{CallArgs, SrtpArg, TransportArg},
     config::{Config, password},
     content::Content,
     exit::Failure,
     wav,
 };
+use passline_engine::Encryption;
 use passline_engine::sip::{Credentials, Transport};
 use serde_json::{Value, json};
 use std::{io::Read, net::IpAddr, sync::Arc, time::Duration};
@@ -28,6 +29,11 @@ pub async fn run(config: &Config, args: CallArgs) -> Result<(), Failure> {
             TransportArg::Tls => Transport::Tls,
         }),
         credentials: credentials(&args)?,
+        srtp: match args.srtp {
+            SrtpArg::Off => Encryption::Off,
+            SrtpArg::Optional => Encryption::Optional,
+            SrtpArg::Required => Encryption::Required,
+        },
         from: args.from.clone().unwrap_or_else(|| args.user.clone().unwrap_or("passline-call".into())),
         address,
         dtmf: args.dtmf,

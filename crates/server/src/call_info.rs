@@ -104,6 +104,16 @@ fn show(call: &CallRecord, json: bool) -> Result<(), Failure> {
                 call.jitter_ms
             ),
         );
+        match &call.encryption {
+            Some(suite) => line(
+                "encryption",
+                &format!(
+                    "SRTP {suite}; dropped: {} packets not authentic, {} copies",
+                    call.unauthentic, call.replayed
+                ),
+            ),
+            None => line("encryption", "none"),
+        }
         let quality = &call.quality;
         opinions(quality);
         line(
@@ -214,6 +224,7 @@ fn show_running(call: &RunningCall) {
     line("peer", &call.peer);
     line("start", &call.start);
     some("media", call.codec.as_deref());
+    some("encryption", call.encryption.as_ref().map(|suite| format!("SRTP {suite}")).as_deref());
     line("outcome", "still running");
     draw(&call.ladder);
 }

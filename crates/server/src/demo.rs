@@ -9,7 +9,7 @@ use crate::{
     serve, wav,
 };
 use passline_connectors::DemoUser;
-use passline_engine::{Trace, TraceKind};
+use passline_engine::{Encryption, Trace, TraceKind};
 use passline_identity::{AccountId, Secret};
 use passline_net::Command;
 use passline_prompt::{Heard, Transcript};
@@ -50,6 +50,7 @@ async fn demonstrate(config: &Config, args: &DemoArgs) -> Result<(), Failure> {
         uri: format!("sip:5000@{address}"),
         transport: None,
         credentials: None,
+        srtp: Encryption::Off,
         from: "+4930555010".into(),
         address: address.ip(),
         dtmf: DtmfArg::Rfc4733,

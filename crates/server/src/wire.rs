@@ -1,10 +1,10 @@
 //! From the configuration to what engine and net understand.
 use crate::config::{
-    Config, Digest, Io, Transport, networks_of, password,
+    Config, Digest, Io, Srtp, Transport, networks_of, password,
     trunk::{Dtmf, Inbound, MayDial, Rewrite, SessionTimer, Trunk},
 };
 use passline_engine::{
-    Device, EngineConfig, Policy, Reach, RegisterTerms, Route, TrunkAuth,
+    Device, Encryption, EngineConfig, Policy, Reach, RegisterTerms, Route, TrunkAuth,
     sip::{Account, Algorithm, Credentials, Refresher, SessionPolicy},
 };
 use passline_identity::Secret;
@@ -60,6 +60,7 @@ pub fn engine(config: &Config, trace: bool) -> Result<EngineConfig, Vec<String>>
         },
         ..EngineConfig::default()
     };
+    engine.srtp = config.rtp.srtp.map(srtp);
     engine.sip.realm = config.sip.realm.clone();
     engine.sip.algorithms = config
         .sip
@@ -77,7 +78,16 @@ pub fn engine(config: &Config, trace: bool) -> Result<EngineConfig, Vec<String>>
 }
 
 fn device(device: &crate::config::Device) -> Device {
-    Device { user: device.extension.value.0.clone(), display: device.name.clone() }
+    let (user, display) = (device.extension.value.0.clone(), device.name.clone());
+    Device { user, display, srtp: device.srtp.map(srtp) }
+}
+
+fn srtp(srtp: Srtp) -> Encryption {
+    match srtp {
+        Srtp::Off => Encryption::Off,
+        Srtp::Optional => Encryption::Optional,
+        Srtp::Required => Encryption::Required,
+    }
 }
 
 fn route(route: &crate::config::Route) -> Route {
@@ -120,6 +130,7 @@ pub fn trunk(trunk: &Trunk, credentials: Option<Credentials>) -> passline_engine
             Dtmf::Inband => passline_engine::Dtmf::Inband,
             Dtmf::Info => passline_engine::Dtmf::Info,
         },
+        srtp: trunk.srtp.map(srtp),
         trust_identity: trunk.trust_identity,
         max_calls: trunk.max_calls,
         rewrite_in: rules(&trunk.rewrite_in),

@@ -134,7 +134,12 @@ impl Session {
     }
 
     /// Our INVITE brought no offer: the 200 does, and the ACK answers it.
-    fn answer_offer(&mut self, now: Instant, core: &mut Core, offer: Option<Vec<u8>>) -> Result<(), Diagnosis> {
+    fn answer_offer(
+        &mut self,
+        now: Instant,
+        core: &mut Core,
+        offer: Option<Vec<u8>>,
+    ) -> Result<(), Diagnosis> {
         let offer = offer.ok_or_else(|| Diagnosis::NoAnswer { detail: "it had none".to_owned() })?;
         let sdp = self.media.answer(core, &offer).map_err(|refusal| Diagnosis::of_answer(&refusal))?;
         core.sip(now, Command::Acknowledge { call: self.handle, sdp });

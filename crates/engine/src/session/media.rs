@@ -175,11 +175,7 @@ impl Media {
     }
 
     /// Answers an offer without opening anything.
-    pub(super) fn answer(
-        &mut self,
-        core: &mut Core,
-        offer: &[u8],
-    ) -> Result<Vec<u8>, passline_sdp::Refusal> {
+    pub(super) fn answer(&mut self, core: &mut Core, offer: &[u8]) -> Result<Vec<u8>, passline_sdp::Refusal> {
         let (mut answer, mut agreement) = passline_sdp::answer(offer, &self.caps)?;
         if self.is_live() && secure::wants_fresh_keys(self.agreement.as_ref(), &agreement) {
             self.caps.crypto = secure::crypto(core, &self.terms);

@@ -35,10 +35,7 @@ impl Wanted {
     /// As it was set. Where nothing was: taken where it is offered, which costs nobody a call, and not offered, since
     /// there are telephones that stumble over it.
     pub(crate) fn of(setting: Option<Encryption>) -> Wanted {
-        Wanted {
-            accept: setting.unwrap_or(Encryption::Optional),
-            offer: setting.unwrap_or(Encryption::Off),
-        }
+        Wanted { accept: setting.unwrap_or(Encryption::Optional), offer: setting.unwrap_or(Encryption::Off) }
     }
 }
 

@@ -47,7 +47,7 @@ fn each_fault_of_a_caller_has_its_sentence() {
             "no_common_codec",
             incoming(plain, |w, p| offer(w, p, &sdp(p).replace("RTP/AVP 0 101", "RTP/AVP 18"))),
         ),
-        ("only_encrypted", incoming(plain, |w, p| offer(w, p, &sdp(p).replace("RTP/AVP", "RTP/SAVP")))),
+        ("unknown_encryption", incoming(plain, |w, p| offer(w, p, &sdp(p).replace("RTP/AVP", "RTP/SAVP")))),
         ("bad_description", incoming(plain, |w, p| offer(w, p, "no description"))),
         (
             "unsupported_extension",

@@ -3,6 +3,7 @@ mod answering;
 mod attacks;
 mod bridging;
 mod diagnosing;
+mod encrypting;
 mod ending;
 mod media;
 mod peer;

@@ -201,7 +201,13 @@ impl Phone {
                     Manners::Ring => self.command(now, Command::Ring { call: *call, sdp: None }),
                     Manners::Refuse(status) => self.command(
                         now,
-                        Command::Reject { call: *call, status, reason: None, retry_after: None, warning: None },
+                        Command::Reject {
+                            call: *call,
+                            status,
+                            reason: None,
+                            retry_after: None,
+                            warning: None,
+                        },
                     ),
                     Manners::Dead => {}
                 }
@@ -278,7 +284,7 @@ pub fn house(config: &mut EngineConfig) {
         let password = Arc::new(Secret::new(format!("pw-{user}")));
         config.sip.accounts.push(Account { user: user.into(), password, max_contacts: 3 });
         let display = format!("Phone {user}");
-        config.policy.devices.push(Device { user: user.into(), display });
+        config.policy.devices.push(Device { user: user.into(), display, srtp: None });
     }
 }
 

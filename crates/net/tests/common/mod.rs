@@ -139,6 +139,7 @@ impl Side {
             tap,
             events: true,
             inband: false,
+            srtp: passline_engine::Encryption::Off,
             credentials: None,
         }));
     }
@@ -153,6 +154,7 @@ impl Side {
             tap: false,
             events: true,
             inband: false,
+            srtp: passline_engine::Encryption::Off,
             credentials: None,
         }));
     }

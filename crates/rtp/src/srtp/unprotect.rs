@@ -104,7 +104,8 @@ impl Unprotector {
             None if !self.rtp_sources.has_room() => return Err(SrtpError::Sources),
             None => {
                 let first = u64::from(sequence);
-                let going_on = before.and_then(|sources| sources.seen(source)).map(|seen| seen.guess(sequence));
+                let going_on =
+                    before.and_then(|sources| sources.seen(source)).map(|seen| seen.guess(sequence));
                 // A sender that began near the end of the first round may be in the second one already.
                 let guesses = [Some(first), going_on.filter(|index| *index != first), Some(first | 1 << 16)];
                 let open = |index: &u64| open(*index).is_ok();

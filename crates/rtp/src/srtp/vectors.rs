@@ -3,8 +3,7 @@ use super::session::{SessionKeys, Use};
 use super::{MasterKey, Protector, SrtpError, Suite, Unprotector};
 
 fn hex(text: &str) -> Vec<u8> {
-    let digits: Vec<u8> =
-        text.chars().filter_map(|c| c.to_digit(16)).map(|digit| digit as u8).collect();
+    let digits: Vec<u8> = text.chars().filter_map(|c| c.to_digit(16)).map(|digit| digit as u8).collect();
     digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
@@ -95,7 +94,8 @@ fn gcm(suite: Suite, purpose: Use) -> SessionKeys {
 /// RFC 7714 §16.1.1 and §16.2.1.
 #[test]
 fn galois_mode_of_rtp() {
-    let plain = hex("8040f17b 8041f8d3 5501a0b2 47616c6c 69612065 7374206f 6d6e6973 20646976 69736120 696e2070 \
+    let plain =
+        hex("8040f17b 8041f8d3 5501a0b2 47616c6c 69612065 7374206f 6d6e6973 20646976 69736120 696e2070 \
                      61727465 73207472 6573");
     let rows = [
         (
@@ -126,9 +126,11 @@ fn galois_mode_of_rtp() {
 #[test]
 fn galois_mode_of_rtcp() {
     let suite = Suite::AeadAes128Gcm;
-    let plain = hex("81c8000d 4d617273 4e545031 4e545032 52545020 0000042a 0000e930 4c756e61 deadbeef deadbeef \
+    let plain =
+        hex("81c8000d 4d617273 4e545031 4e545032 52545020 0000042a 0000e930 4c756e61 deadbeef deadbeef \
                      deadbeef deadbeef deadbeef");
-    let wire = hex("81c8000d 4d617273 63e94885 dcdab67c a727d766 2f6b7e99 7ff5c0f7 6c06f32d c676a5f1 730d6fda \
+    let wire =
+        hex("81c8000d 4d617273 63e94885 dcdab67c a727d766 2f6b7e99 7ff5c0f7 6c06f32d c676a5f1 730d6fda \
                     4ce09b46 86303ded 0bb9275b c84aa458 96cf4d2f c5abf872 45d9eade 800005d4");
     let mut buffer = [0; 80];
     buffer[..plain.len()].copy_from_slice(&plain);

@@ -46,6 +46,7 @@ fn running(call: &LiveCall) -> RunningCall {
         trunk: call.trunk.clone(),
         account: call.account.clone(),
         codec: call.codec.map(str::to_owned),
+        encryption: call.encryption.map(str::to_owned),
         peer: call.peer.to_string(),
         bridged: call.bridged.as_ref().map(|call| call.0.clone()),
         ladder: call.ladder.iter().map(|line| message(line, call.start)).collect(),

@@ -23,6 +23,8 @@ pub struct RunningCall {
     pub account: Option<String>,
     /// Codec name.
     pub codec: Option<String>,
+    /// Suite that its audio is encrypted with.
+    pub encryption: Option<String>,
     /// The other side's address.
     pub peer: String,
     /// The call at the other end of the bridge.

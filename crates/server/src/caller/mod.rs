@@ -5,7 +5,7 @@ pub mod script;
 use crate::{cli::DtmfArg, content::Content, entropy, exit::Failure};
 use ear::Ear;
 use passline_engine::sip::{Credentials, Transport};
-use passline_engine::{Control, EngineConfig, LegCommand, LegEvent, LegId, PortPool};
+use passline_engine::{Control, Encryption, EngineConfig, LegCommand, LegEvent, LegId, PortPool};
 use passline_net::{Command, DialRequest, Handle, NetConfig, NetEvent, TlsConfig};
 use passline_prompt::{Heard, Transcript};
 use passline_rtp::{Codec, Digit, FrameKind, Method};
@@ -31,6 +31,8 @@ pub struct Dial {
     pub transport: Option<Transport>,
     /// What answers a challenge.
     pub credentials: Option<Credentials>,
+    /// Whether the audio is encrypted.
+    pub srtp: Encryption,
     /// User part of our From.
     pub from: String,
     /// Our address.
@@ -135,6 +137,7 @@ impl Line {
             tap: true,
             events: dial.dtmf == DtmfArg::Rfc4733,
             inband: true,
+            srtp: dial.srtp,
         }));
         let spacing = Duration::from_millis(u64::from(dial.press_ms) + u64::from(dial.pause_ms));
         let mut outcome = Outcome {

@@ -194,6 +194,9 @@ pub struct CallArgs {
     /// TLS: PEM file of an authority, or of the other side's own certificate, that is trusted beside the system's.
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
+    /// Encrypts the audio (SRTP, keys by SDES): `required` without a word behind it, `optional` leaves it to the other side.
+    #[arg(long, value_enum, default_value_t, num_args = 0..=1, default_missing_value = "required", value_name = "WHETHER")]
+    pub srtp: SrtpArg,
     /// Script of keys; @FILE reads it from a file, - from standard input.
     #[arg(long, value_name = "SCRIPT", default_value = "")]
     pub keys: String,
@@ -224,6 +227,18 @@ pub struct CallArgs {
     /// Report as one JSON object.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Whether a call of ours is encrypted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum SrtpArg {
+    /// It is not.
+    #[default]
+    Off,
+    /// If the other side wants it, too.
+    Optional,
+    /// Or there is no call.
+    Required,
 }
 
 /// `passline audit`.

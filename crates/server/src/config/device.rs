@@ -1,5 +1,5 @@
 //! `devices:` in the configuration: telephones that register here.
-use super::trunk::Number;
+use super::{Srtp, trunk::Number};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 use std::path::PathBuf;
@@ -15,6 +15,9 @@ pub struct Device {
     /// Name shown to those it calls.
     #[serde(default)]
     pub name: String,
+    /// Whether its audio is encrypted; as `rtp.srtp` says, without it.
+    #[serde(default)]
+    pub srtp: Option<Srtp>,
     /// Places it may be registered from at one time.
     #[serde(default = "few")]
     pub max_contacts: usize,

@@ -21,7 +21,7 @@ pub use limits::Limits;
 pub use listen::{Listen, Transport};
 pub use log::{Calls, Log, LogFormat};
 pub use network::Network;
-pub use rtp::{Io, Rtp};
+pub use rtp::{Io, Rtp, Srtp};
 pub use sip::{Digest, Sip, Tls};
 pub use trunk::{Route, Trunk};
 
@@ -164,7 +164,28 @@ impl Config {
                 )
             }));
         }
+        warnings.extend(self.readable_keys().map(|who| {
+            format!(
+                "WARNING: audio of {who} is to be encrypted (`srtp`), but its keys travel in SIP without TLS, where whoever \
+                 can hear the audio can read them. Use TLS for SIP there, too."
+            )
+        }));
         warnings
+    }
+
+    /// Whose audio is encrypted with keys that go over the network in clear.
+    fn readable_keys(&self) -> impl Iterator<Item = String> + '_ {
+        let wanted =
+            |srtp: Option<Srtp>| matches!(srtp.or(self.rtp.srtp), Some(Srtp::Optional | Srtp::Required));
+        let in_clear = |listen: &Listen| listen.transport != Transport::Tls;
+        let listens = self.sip.listen.iter().any(in_clear);
+        let trunks = self
+            .trunks
+            .iter()
+            .filter(move |trunk| wanted(trunk.srtp) && trunk.host.as_ref().map_or(listens, |host| !host.tls));
+        let devices = self.devices.iter().filter(move |device| wanted(device.srtp) && listens);
+        let trunks = trunks.map(|trunk| format!("trunk `{}`", trunk.name.value));
+        trunks.chain(devices.map(|device| format!("device {}", device.extension.value.0)))
     }
 }
 

@@ -24,6 +24,20 @@ pub struct Rtp {
     pub io: Io,
     /// Most calls on one port, of trunks that allow it.
     pub calls_per_port: usize,
+    /// Whether audio is encrypted, where neither trunk nor device says; without it, it is where the other side offers it.
+    pub srtp: Option<Srtp>,
+}
+
+/// Whether audio is encrypted (SRTP, RFC 3711, with keys by SDES, RFC 4568).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Srtp {
+    /// Never; who offers nothing else is refused.
+    Off,
+    /// Taken where it is offered, and offered by us, beside plain audio.
+    Optional,
+    /// Always; who offers or answers plain audio is refused.
+    Required,
 }
 
 /// A nice value.
@@ -75,6 +89,7 @@ impl Default for Rtp {
             nice: None,
             io: Io::Auto,
             calls_per_port: 16,
+            srtp: None,
         }
     }
 }

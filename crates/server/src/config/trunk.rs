@@ -1,5 +1,5 @@
 //! `trunks:` and `routes:` in the configuration: other PBXs and providers.
-use super::{Network, host::Host};
+use super::{Network, Srtp, host::Host};
 use passline_rtp::{CODECS, Codec};
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_saphyr::Spanned;
@@ -47,6 +47,9 @@ pub struct Trunk {
     /// Its calls may share RTP ports: there is no NAT between, and it sends from where its descriptions say.
     #[serde(default)]
     pub shared_ports: bool,
+    /// Whether its audio is encrypted; as `rtp.srtp` says, without it.
+    #[serde(default)]
+    pub srtp: Option<Srtp>,
     /// Believe the caller's number that it asserts.
     #[serde(default)]
     pub trust_identity: bool,

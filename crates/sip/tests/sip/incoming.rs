@@ -129,7 +129,13 @@ fn cancel_before_and_after_the_answer() {
 fn rejections() {
     let mut bench = Bench::new();
     let call = bench.incoming();
-    bench.command(Command::Reject { call, status: 503, reason: Some("Full".into()), retry_after: Some(30), warning: None });
+    bench.command(Command::Reject {
+        call,
+        status: 503,
+        reason: Some("Full".into()),
+        retry_after: Some(30),
+        warning: None,
+    });
     assert!(bench.last().starts_with("SIP/2.0 503 Full\r\n") && bench.last().contains("Retry-After: 30\r\n"));
     assert_eq!(bench.happened(), [Event::Ended { call, cause: EndCause::Rejected }]);
     bench.receive(&request("ACK", "z9hG4bKa", 1, "x", "", ""));
