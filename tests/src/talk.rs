@@ -325,6 +325,7 @@ fn request(leg: LegId, plan: &Plan<'_>) -> DialRequest {
         tap: true,
         events: plan.method == Method::Rfc4733,
         inband: false,
+        srtp: passline_engine::Encryption::Off,
         credentials: None,
     }
 }
