@@ -39,6 +39,9 @@ pub struct EngineConfig {
     pub wind_up: Duration,
     /// The longest call, whatever its flow says.
     pub max_call: Duration,
+    /// A new call gets 503 with Retry-After while the media shards are at work for so much of the time, percent; above 100:
+    /// never.
+    pub busy_limit: u8,
     /// Most calls that share a port pair, where their trunk allows it; below 2 none do.
     pub calls_per_port: usize,
     /// How long a port rests before another call gets it.
@@ -78,6 +81,7 @@ impl Default for EngineConfig {
             linger: Duration::from_millis(200),
             wind_up: Duration::from_secs(60),
             max_call: Duration::from_secs(3600),
+            busy_limit: 85,
             calls_per_port: 16,
             port_quarantine: Duration::from_secs(2),
             ring_timeout: Duration::from_secs(60),

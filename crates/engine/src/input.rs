@@ -35,6 +35,9 @@ pub enum ControlInput<'a> {
         /// What to do.
         command: LegCommand,
     },
+    /// How busy the media shards are, measured: share of the time in which the least busy one was at work, percent. From
+    /// [`EngineConfig::busy_limit`] on, new calls are refused, so that those in progress go on as they should.
+    Load(u8),
     /// Take no new calls; [`ControlOutput::Drained`](crate::ControlOutput::Drained) comes when the last one is over.
     Drain,
     /// Hang up all calls (after `Drain`, when patience is over).

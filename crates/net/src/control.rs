@@ -7,6 +7,7 @@ use crate::dns::{Dns, Ours};
 use crate::gate::Gate;
 use crate::media::ToShard;
 use crate::outbox::Outbox;
+use crate::shard_metrics::Busy;
 use crate::shard_metrics::ShardMetrics;
 use crate::sip_udp::SipUdp;
 use crate::stream::Connection;
@@ -19,12 +20,16 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 /// Inputs of one kind taken in a row before the others get their turn.
 const TURN: usize = 64;
+
+/// How often is measured how busy the shards are.
+const MEASURE: Duration = Duration::from_millis(500);
 
 /// News from the SIP sockets.
 pub(crate) enum FromSip {
@@ -109,6 +114,9 @@ pub(crate) enum Next {
 impl ControlTask {
     /// Runs until it is told to stop, or nobody holds a handle any more.
     pub(crate) async fn run(mut self) {
+        let mut measure = tokio::time::interval(MEASURE);
+        measure.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut busy = Busy::default();
         loop {
             let deadline = self.control.deadline();
             let timer = async {
@@ -133,6 +141,11 @@ impl ControlTask {
                 }
                 () = self.outbox.flush(), if self.outbox.waits() => {}
                 () = timer => self.handle(ControlInput::Timer),
+                _ = measure.tick() => {
+                    let metrics = self.shards.iter().map(|(_, metrics)| &**metrics);
+                    let load = busy.measure(Instant::now(), metrics);
+                    self.handle(ControlInput::Load(load));
+                }
                 Some(news) = self.sip.recv() => {
                     self.news(news);
                     for _ in 0..TURN {

@@ -186,6 +186,32 @@ impl ShardMetrics {
     }
 }
 
+/// How busy the shards were since it was last measured.
+#[derive(Debug, Default)]
+pub(crate) struct Busy {
+    at: Option<Instant>,
+    /// Time spent in ticks until then, by shard, ns.
+    spent: Vec<u64>,
+}
+
+impl Busy {
+    /// Share of the time in which the least busy shard was at work, percent: where the next call would go.
+    pub(crate) fn measure<'a>(&mut self, now: Instant, shards: impl Iterator<Item = &'a ShardMetrics>) -> u8 {
+        let spent: Vec<u64> = shards.map(|metrics| metrics.tick_duration.sum_ns.load(Relaxed)).collect();
+        let passed = self.at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at)).as_nanos();
+        let share = |(before, after): (&u64, &u64)| {
+            let busy = u128::from(after.wrapping_sub(*before)) * 100 / passed.max(1);
+            u8::try_from(busy.min(100)).unwrap_or(100)
+        };
+        let least = match passed {
+            0 => 0,
+            _ => self.spent.iter().zip(&spent).map(share).min().unwrap_or(0),
+        };
+        (self.at, self.spent) = (Some(now), spent);
+        least
+    }
+}
+
 /// Adds to a counter of which this task is the only writer.
 fn add(counter: &AtomicU64, more: u64) {
     counter.store(counter.load(Relaxed).wrapping_add(more), Relaxed);
@@ -210,6 +236,24 @@ mod tests {
         // At a bound belongs below it.
         assert_eq!((took.classes[4], took.classes[5], took.classes[12]), (1, 1, 1));
         assert_eq!(took.classes.iter().sum::<u64>(), 3);
+    }
+
+    #[test]
+    fn the_least_busy_shard_tells_whether_there_is_room() {
+        let shards = [ShardMetrics::default(), ShardMetrics::default()];
+        let (mut busy, ms) = (Busy::default(), Duration::from_millis);
+        let start = Instant::now();
+        assert_eq!(busy.measure(start, shards.iter()), 0);
+        shards[0].ticked(start, start, start + ms(450));
+        assert_eq!(busy.measure(start + ms(500), shards.iter()), 0);
+        shards[0].ticked(start, start, start + ms(450));
+        shards[1].ticked(start, start, start + ms(300));
+        assert_eq!(busy.measure(start + ms(1000), shards.iter()), 60);
+        // Ticks that are caught up after a stall.
+        shards[0].ticked(start, start, start + ms(450));
+        shards[1].ticked(start, start, start + ms(900));
+        assert_eq!(busy.measure(start + ms(1500), shards.iter()), 90);
+        assert_eq!(busy.measure(start + ms(2000), shards.iter()), 0);
     }
 
     #[test]

@@ -49,6 +49,7 @@ pub fn engine(config: &Config, trace: bool) -> Result<EngineConfig, Vec<String>>
         shard_capacity: u32::try_from(config.sip.max_calls).unwrap_or(u32::MAX).saturating_add(16),
         media_timeout: Duration::from_secs(config.rtp.timeout_s),
         shards: config.rtp.shards(),
+        busy_limit: config.rtp.busy_limit,
         calls_per_port: config.rtp.calls_per_port,
         trace,
         policy: Policy {

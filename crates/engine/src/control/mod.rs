@@ -41,6 +41,8 @@ pub struct Control {
     /// Names of calls by SIP Call-ID, for the trace.
     names: BTreeMap<String, CallId>,
     draining: bool,
+    /// See [`ControlInput::Load`].
+    busy: u8,
     drained_told: bool,
     /// Sessions by SIP Call-ID, for the ladder.
     by_call_id: BTreeMap<String, CallHandle>,
@@ -95,6 +97,7 @@ impl Control {
             legs: BTreeMap::new(),
             names: BTreeMap::new(),
             draining: false,
+            busy: 0,
             drained_told: false,
             by_call_id: BTreeMap::new(),
             strays: Strays::default(),
@@ -140,6 +143,7 @@ impl Control {
                     self.with(now, handle, |session, core| session.steer(now, core, command));
                 }
             }
+            ControlInput::Load(busy) => self.busy = busy,
             ControlInput::Drain => {
                 self.draining = true;
                 self.core.sip.set_accepting(false);

@@ -172,6 +172,10 @@ impl Control {
         if self.sessions.len() >= limit {
             return Err((503, Diagnosis::Full { limit }));
         }
+        let (busy, limit) = (self.busy, self.core.config.busy_limit);
+        if busy >= limit {
+            return Err((503, Diagnosis::Overloaded { busy, limit }));
+        }
         // Known trunks and devices keep the rest: a flood of forged INVITEs must not shut them out.
         let (half_open, policy) = (self.core.config.max_half_open, &self.core.config.policy);
         let known = !policy.trunks.is_empty() || !policy.devices.is_empty();

@@ -83,6 +83,13 @@ pub enum Diagnosis {
         /// Its `max_calls`.
         limit: usize,
     },
+    /// 503: the media threads had no time left for a further call.
+    Overloaded {
+        /// Share of the time in which the least busy one was at work, percent.
+        busy: u8,
+        /// `busy_limit`.
+        limit: u8,
+    },
     /// 503: no RTP port could be had.
     NoPort,
     /// 503: we are shutting down.
@@ -295,6 +302,7 @@ impl Diagnosis {
             Diagnosis::UnsupportedExtension => "unsupported_extension",
             Diagnosis::Full { .. } => "full",
             Diagnosis::TrunkFull { .. } => "trunk_full",
+            Diagnosis::Overloaded { .. } => "overloaded",
             Diagnosis::NoPort => "no_port",
             Diagnosis::Draining => "draining",
             Diagnosis::NoCredentials { .. } => "no_credentials",
@@ -340,6 +348,7 @@ impl Diagnosis {
         match self {
             D::Full { .. }
             | D::TrunkFull { .. }
+            | D::Overloaded { .. }
             | D::NoPort
             | D::Draining
             | D::ShutDown

@@ -75,6 +75,12 @@ impl fmt::Display for Diagnosis {
                 "All {limit} calls that trunk {trunk} may hold at once were in use: raise its `max_calls` here, or let \
                  the PBX send fewer."
             ),
+            D::Overloaded { busy, limit } => write!(
+                f,
+                "Passline's media threads were busy for {busy} % of the time, and from {limit} % on calls in progress go before \
+                 new ones: give it more cores and `rtp.shards`, set `shared_ports` for a PBX without NAT, or let fewer \
+                 callers through."
+            ),
             D::NoPort => f.write_str(
                 "Passline found no free RTP port: widen its range of RTP ports, or end the program that uses them on \
                  this host.",
@@ -288,6 +294,7 @@ mod tests {
             D::BadRequest { status: 400, reason: "Bad Request".into() },
             D::Full { limit: 9 },
             D::TrunkFull { trunk: "a".into(), limit: 9 },
+            D::Overloaded { busy: 91, limit: 85 },
             D::NoPort,
             D::Draining,
             D::NoCredentials { source: peer },

@@ -1,7 +1,7 @@
 //! How calls are taken, and why not.
 use crate::peer::{PEER, Peer};
 use crate::world::{Ports, World, address};
-use passline_engine::ControlInput;
+use passline_engine::{ControlInput, Trunk};
 use passline_engine::rtp::Method;
 use std::time::Duration;
 
@@ -209,4 +209,52 @@ fn info_digits_are_heard_and_a_flood_of_them_is_cut() {
     assert!(record.digit_count <= 3 + 25, "{}", record.digit_count);
     assert_eq!(record.peer, address(PEER));
     world.expect_empty();
+}
+
+#[test]
+fn a_busy_house_takes_nobody_until_it_is_less_busy() {
+    let mut world = World::with(|config| config.busy_limit = 85);
+    world.input(ControlInput::Load(84));
+    Peer::new("one").call(&mut world);
+    world.input(ControlInput::Load(85));
+    let peer = Peer::new("two");
+    peer.invite(&mut world, "5001", &peer.sdp("sendrecv"));
+    world.expect_sip("SIP/2.0 100");
+    let refusal = world.expect_sip("SIP/2.0 503");
+    assert!(refusal.contains("Retry-After: "), "{refusal}");
+    world.input(ControlInput::Load(40));
+    Peer::new("three").call(&mut world);
+    let refused: Vec<_> = world.records.iter().filter_map(|record| record.diagnosis.clone()).collect();
+    assert_eq!(refused, [passline_engine::Diagnosis::Overloaded { busy: 85, limit: 85 }]);
+}
+
+#[test]
+fn calls_of_a_trunk_that_allows_it_share_ports() {
+    let mut world = World::with(|config| {
+        config.calls_per_port = 3;
+        config.policy.trunks.push(Trunk {
+            name: "pbx".into(),
+            networks: vec!["198.51.100.20/32".parse().expect("a network")],
+            shared_ports: true,
+            nat: false,
+            options: None,
+            ..Trunk::default()
+        });
+    });
+    let mut port_of = |name: &str, rtp: u16| {
+        let mut peer = Peer::new(name);
+        peer.rtp.set_port(rtp);
+        peer.call(&mut world);
+        world.opened.last().expect("a port").1
+    };
+    let first = port_of("one", 40_000);
+    assert_eq!(port_of("two", 40_002), first);
+    // Nobody could tell its packets from those of the first.
+    let other = port_of("three", 40_000);
+    assert_ne!(other, first);
+    assert_eq!(port_of("four", 40_004), first);
+    assert_eq!(port_of("five", 40_006), other);
+    world.input(ControlInput::HangUpAll);
+    world.expect_empty();
+    assert_eq!(world.shared_closed.len(), 2);
 }

@@ -156,6 +156,8 @@ pub struct World {
     pub records: Vec<CallRecord>,
     pub ports: Ports,
     pub opened: Vec<(StreamId, u16)>,
+    /// Ports that were shared and are closed.
+    pub shared_closed: Vec<u16>,
     pub drained: bool,
     pub status: Vec<StatusEvent>,
     /// Names that are known, and what they stand for.
@@ -197,6 +199,7 @@ impl World {
             records: Vec::new(),
             ports: Ports::Open,
             opened: Vec::new(),
+            shared_closed: Vec::new(),
             drained: false,
             status: Vec::new(),
             names: Vec::new(),
@@ -268,9 +271,9 @@ impl World {
                 let reason = "no such name".to_owned();
                 self.control.handle(self.now, ControlInput::Resolved { id, paths, reason });
             }
+            ControlOutput::CloseShared { port, .. } => self.shared_closed.push(port),
             ControlOutput::Drained => self.drained = true,
             ControlOutput::ClosePort(_)
-            | ControlOutput::CloseShared { .. }
             | ControlOutput::CallStarted { .. }
             | ControlOutput::Leg { .. }
             | ControlOutput::Probed { .. }

@@ -22,6 +22,8 @@ pub struct Rtp {
     pub nice: Option<Nice>,
     /// How packets pass between us and the kernel.
     pub io: Io,
+    /// New calls are refused while the media threads are at work for so much of the time, percent.
+    pub busy_limit: u8,
     /// Most calls on one port, of trunks that allow it.
     pub calls_per_port: usize,
     /// Whether audio is encrypted, where neither trunk nor device says; without it, it is where the other side offers it.
@@ -88,6 +90,7 @@ impl Default for Rtp {
             cores: Vec::new(),
             nice: None,
             io: Io::Auto,
+            busy_limit: 85,
             calls_per_port: 16,
             srtp: None,
         }
