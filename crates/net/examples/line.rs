@@ -12,7 +12,7 @@ fn main() {
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        let setup = Setup { ports: 10_000..=32_767, max_calls: 10_000, seed: 1, tcp: true };
+        let setup = Setup { ports: 10_000..=32_767, max_calls: 10_000, seed: 1, tcp: true, shared: false };
         let mut server = side(setup).await;
         println!("{} pid {}", server.handle.local_udp()[0], std::process::id());
         loop {

@@ -1,8 +1,8 @@
 //! How calls are taken, and why not.
 use crate::peer::{PEER, Peer};
 use crate::world::{Ports, World, address};
-use passline_engine::{ControlInput, Trunk};
 use passline_engine::rtp::Method;
+use passline_engine::{ControlInput, Trunk};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);

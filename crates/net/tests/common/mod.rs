@@ -5,7 +5,7 @@ use passline_engine::flow::{Program, PromptCheck, load};
 use passline_engine::identity::Answer;
 use passline_engine::prompt::phrase::PromptId;
 use passline_engine::prompt::{Library, synthetic};
-use passline_engine::{CallRecord, Control, EngineConfig, LegEvent, LegId, PortPool};
+use passline_engine::{CallRecord, Control, EngineConfig, LegEvent, LegId, Policy, PortPool, Trunk};
 use passline_net::{Command, DialRequest, Handle, NetConfig, NetEvent, start};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -83,11 +83,13 @@ pub struct Setup {
     pub max_calls: usize,
     pub seed: u64,
     pub tcp: bool,
+    /// Callers are a trunk whose calls share ports.
+    pub shared: bool,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Setup { ports: 20_000..=23_999, max_calls: 200, seed: 1, tcp: false }
+        Setup { ports: 20_000..=23_999, max_calls: 200, seed: 1, tcp: false, shared: false }
     }
 }
 
@@ -111,7 +113,19 @@ pub async fn side_with(setup: Setup, change: impl FnOnce(&mut NetConfig)) -> Sid
     let program = program(&library);
     let (handle, events) = start(config, |listeners| {
         let sip = passline_engine::sip::Config { listeners, ..Default::default() };
+        let mut policy = Policy::default();
+        if setup.shared {
+            policy.trunks.push(Trunk {
+                name: "pbx".into(),
+                networks: vec!["127.0.0.0/8".parse().expect("a network")],
+                shared_ports: true,
+                nat: false,
+                options: None,
+                ..Trunk::default()
+            });
+        }
         let config = EngineConfig {
+            policy,
             sip,
             media_address,
             max_calls: setup.max_calls,
