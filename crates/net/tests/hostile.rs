@@ -43,7 +43,8 @@ async fn connections_that_say_nothing_are_closed_and_others_are_served() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_invites_over_tcp_that_hang_up_at_once_leave_nothing() {
     // Ports for four calls only: a leak would show at once.
-    let mut server = side(Setup { ports: 24_400..=24_407, max_calls: 4, seed: 13, tcp: true }).await;
+    let mut server =
+        side(Setup { ports: 24_400..=24_407, max_calls: 4, seed: 13, tcp: true, ..Setup::default() }).await;
     let to = server.handle.local_tcp()[0];
     tokio::task::spawn_blocking(move || {
         for index in 0..200 {

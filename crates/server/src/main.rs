@@ -77,7 +77,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
         match command {
             Command::Serve => {
                 config.check_files(file.as_deref())?;
-                serve::run(config, cli.config.config, file.is_none(), log).await
+                // On the runtime's own threads: this one would have to be woken up for each event of each call.
+                let serving = serve::run(config, cli.config.config, file.is_none(), log);
+                tokio::spawn(serving).await.map_err(Failure::machine)?
             }
             Command::Demo(args) => demo::run(&config, &args).await,
             Command::Check => check::run(&config, file).await,
