@@ -24,6 +24,7 @@ mod registered;
 mod reset;
 mod scenarios;
 mod signalling;
+mod storm;
 mod trunk_test;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -147,6 +147,11 @@ log: {{ level: \"{log}\" }}
         self.process.as_mut().expect("started")
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().expect("started").id()
+    }
+
     /// A file in its folder.
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)

@@ -34,6 +34,7 @@ mod replay;
 mod secret;
 mod serve;
 mod steps;
+mod storm;
 mod trunk_test;
 mod user;
 mod wav;
@@ -65,6 +66,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         }
         Command::Replay(args) => return replay::run(args),
         Command::Dtmf(args) => return dtmf::run(args),
+        Command::Storm(args) => return storm::run(args, cli.config.config.as_deref()),
         _ => {}
     }
     let (config, file) = Config::load(cli.config.config.as_deref())?;
@@ -97,7 +99,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Audit(args) => calls::audit(&config, &args).await,
             Command::User(command) => user::run(&config, command).await,
             Command::Prompts(command) => prompts::run(&config, command),
-            Command::Replay(_) | Command::Dtmf(_) | Command::Completions { .. } => Ok(()),
+            Command::Replay(_) | Command::Dtmf(_) | Command::Storm(_) | Command::Completions { .. } => Ok(()),
         }
     })
 }

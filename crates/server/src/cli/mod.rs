@@ -1,7 +1,10 @@
 //! The command line: what can be asked of `passline`, and with which exit code it answers.
 mod operate;
+mod storm;
 
 pub use operate::{BansCommand, CallInfoArgs, CallsArgs, CaptureCommand, DevicesArgs, TrunkCommand};
+
+pub use storm::{LawArg, ModeArg, SocketsArg, SoundArg, StormArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use passline_rtp::{CODECS, Codec};
@@ -69,6 +72,17 @@ Examples:
   passline call sip:2001@192.0.2.10 --transport tls --ca tls-certificate.pem --user 2002 --password-file 2002.password"
     )]
     Call(CallArgs),
+    /// Place many calls at once with audio both ways, and measure what the callers hear.
+    #[command(
+        after_help = "Prints a table. Exit code 0: all that was asked for was met · 1: not. Ctrl-C hangs up and prints what was measured.
+
+Examples:
+  passline storm sip:5001@127.0.0.1 --calls 500 --for 30s --max-loss 0.1% --max-p99 5ms
+  passline storm sip:5001@127.0.0.1 --calls 200 --hold 10s --for 5m --max-gap 100ms
+  passline storm sip:5001@127.0.0.1 --mode setups --rate 1000 --for 10s --json
+  passline storm sip:600@192.0.2.10 --calls 100 --yes-i-own-this"
+    )]
+    Storm(StormArgs),
     /// Show the calls of the past, or those that are going on.
     #[command(after_help = "Examples:
   passline calls --last 20

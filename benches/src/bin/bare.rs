@@ -1,0 +1,147 @@
+//! The least that a server of calls could do: receive a packet and send a packet each 20 ms, without looking at them.
+//! What it bears is as far as any server on this machine could come by the same way of sending.
+//!
+//! `bare FIRST-PORT CALLS`: a connected socket for each call. `bare PORT CALLS shared`: one socket for all, packets by the
+//! batch. Whoever sends a packet gets one each 20 ms from then on. Ends when it is killed.
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, sendmmsg};
+use std::{
+    collections::HashMap,
+    io::{IoSlice, IoSliceMut},
+    net::{Ipv4Addr, UdpSocket},
+    os::fd::AsRawFd,
+    time::{Duration, Instant},
+};
+
+/// Milliseconds, and so turns, of a packet time.
+const TURNS: usize = 20;
+/// Octets of a G.711 packet.
+const PACKET: usize = 172;
+/// Packets with one system call.
+const BATCH: usize = 64;
+
+/// An RTP packet of silence whose numbers go on by themselves.
+#[derive(Clone, Copy)]
+struct Packet([u8; PACKET]);
+
+impl Packet {
+    fn new(ssrc: u32) -> Self {
+        let mut octets = [0xFF; PACKET];
+        octets[..8].copy_from_slice(&[0x80, 0, 0, 0, 0, 0, 0, 0]);
+        octets[8..12].copy_from_slice(&ssrc.to_be_bytes());
+        Self(octets)
+    }
+
+    fn advance(&mut self) {
+        let sequence = u16::from_be_bytes([self.0[2], self.0[3]]).wrapping_add(1);
+        self.0[2..4].copy_from_slice(&sequence.to_be_bytes());
+        self.0[4..8].copy_from_slice(&(u32::from(sequence) * 160).to_be_bytes());
+    }
+}
+
+fn main() -> std::io::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number = |at: usize| arguments.get(at).and_then(|text| text.parse::<u16>().ok());
+    let (Some(port), Some(calls)) = (number(0), number(1)) else {
+        eprintln!("bare FIRST-PORT CALLS [shared]");
+        std::process::exit(2);
+    };
+    if let Ok((_, hard)) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE) {
+        let _ = nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, hard, hard);
+    }
+    match arguments.get(2).map(String::as_str) {
+        Some("shared") => shared(port),
+        _ => own(port, calls),
+    }
+}
+
+/// Calls `turn` once each millisecond, with its number within the packet time.
+fn each_ms(mut turn: impl FnMut(usize)) -> ! {
+    let mut next = Instant::now();
+    let mut number = 0;
+    loop {
+        turn(number % TURNS);
+        number += 1;
+        next += Duration::from_millis(1);
+        std::thread::sleep(next.saturating_duration_since(Instant::now()));
+    }
+}
+
+/// A socket for each call.
+fn own(first: u16, calls: u16) -> std::io::Result<()> {
+    let sockets: std::io::Result<Vec<_>> = (0..calls)
+        .map(|call| {
+            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, first + call))?;
+            socket.set_nonblocking(true)?;
+            Ok((socket, Packet::new(call.into()), false))
+        })
+        .collect();
+    let mut sockets = sockets?;
+    println!("ready");
+    let mut buffer = [0; 2048];
+    let mut round = 0;
+    each_ms(|turn| {
+        round += 1;
+        for (socket, packet, connected) in sockets.iter_mut().skip(turn).step_by(TURNS) {
+            if !*connected {
+                let Ok((_, from)) = socket.recv_from(&mut buffer) else { continue };
+                *connected = socket.connect(from).is_ok();
+            }
+            // One packet a turn is the rule; now and then what has heaped up is taken.
+            while socket.recv(&mut buffer).is_ok() && (round / TURNS).is_multiple_of(16) {}
+            packet.advance();
+            let _ = socket.send(&packet.0);
+        }
+    })
+}
+
+/// One socket for all calls.
+fn shared(port: u16) -> std::io::Result<()> {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, port))?;
+    socket.set_nonblocking(true)?;
+    // More than the system's limit wants a privilege; without it, the limit is taken.
+    use nix::sys::socket::{setsockopt, sockopt};
+    if setsockopt(&socket, sockopt::RcvBufForce, &(8 << 20)).is_err() {
+        setsockopt(&socket, sockopt::RcvBuf, &(8 << 20))?;
+    }
+    println!("ready");
+    let mut turns: Vec<Vec<(Option<SockaddrIn>, Packet)>> = vec![Vec::new(); TURNS];
+    let mut known: HashMap<SockaddrIn, ()> = HashMap::new();
+    let mut buffers = vec![[0u8; 256]; BATCH];
+    let mut headers_in = MultiHeaders::<SockaddrIn>::preallocate(BATCH, None);
+    let mut headers_out = MultiHeaders::<SockaddrIn>::preallocate(BATCH, None);
+    each_ms(|turn| {
+        loop {
+            let mut iter = buffers.iter_mut();
+            let mut slices: [_; BATCH] =
+                std::array::from_fn(|_| [IoSliceMut::new(iter.next().map_or(&mut [][..], |b| &mut b[..]))]);
+            let got = recvmmsg(
+                socket.as_raw_fd(),
+                &mut headers_in,
+                slices.iter_mut(),
+                MsgFlags::MSG_DONTWAIT,
+                None,
+            );
+            let Ok(got) = got else { break };
+            let mut count = 0;
+            for from in got.filter_map(|message| message.address) {
+                count += 1;
+                known.entry(from).or_insert_with(|| {
+                    let least = turns.iter_mut().min_by_key(|calls| calls.len());
+                    least
+                        .into_iter()
+                        .for_each(|calls| calls.push((Some(from), Packet::new(from.port().into()))));
+                });
+            }
+            if count < BATCH {
+                break;
+            }
+        }
+        for calls in turns[turn].chunks_mut(BATCH) {
+            calls.iter_mut().for_each(|(_, packet)| packet.advance());
+            let slices: Vec<_> = calls.iter().map(|(_, packet)| [IoSlice::new(&packet.0)]).collect();
+            let addresses: Vec<_> = calls.iter().map(|(to, _)| *to).collect();
+            let flags = MsgFlags::MSG_DONTWAIT;
+            let _ = sendmmsg(socket.as_raw_fd(), &mut headers_out, slices.iter(), addresses, [], flags);
+        }
+    })
+}

@@ -1,0 +1,158 @@
+//! What the server made of the keys: its call records beside what was pressed.
+use crate::{config::Config, desk, exit::Failure};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+/// The records of the last calls are on the disk by then.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Keys of all calls together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Digits {
+    /// Pressed.
+    pub pressed: u64,
+    /// Heard as pressed.
+    pub right: u64,
+    /// Heard as another key.
+    pub wrong: u64,
+    /// Not heard.
+    pub missing: u64,
+    /// Heard without a press, e.g. a second time.
+    pub extra: u64,
+    /// Calls that have no record, or one without clear digits.
+    pub unknown: u64,
+    /// RTP packets that never came to the server, as its records say.
+    pub lost: u64,
+    /// RTP packets that came to the server more than once.
+    pub duplicated: u64,
+    /// The first calls whose keys were not exact: Call-ID, pressed, heard.
+    pub faulty: Vec<(String, String, String)>,
+}
+
+impl Digits {
+    /// Whether each press of each call was one digit.
+    pub fn are_exact(&self) -> bool {
+        self.right == self.pressed && self.extra == 0 && self.unknown == 0
+    }
+
+    /// Adds a call.
+    fn add(&mut self, call: &str, pressed: &str, heard: &str) {
+        let one = compare(pressed, heard);
+        self.right += one.right;
+        self.wrong += one.wrong;
+        self.missing += one.missing;
+        self.extra += one.extra;
+        if !one.are_exact() && self.faulty.len() < 20 {
+            self.faulty.push((call.to_owned(), pressed.to_owned(), heard.to_owned()));
+        }
+    }
+}
+
+/// Compares the keys of calls, by Call-ID, with the records of the server that has this configuration.
+///
+/// # Errors
+/// Of the store.
+pub fn check(config: &Config, keyed: &[(String, String)]) -> Result<Digits, Failure> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::machine)?;
+    runtime.block_on(async {
+        let store = desk::open_store(config)?;
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            // Others may call, too.
+            let last = keyed.len() * 2 + 1000;
+            let records = store.calls(last).await.map_err(Failure::machine)?;
+            let records: HashMap<_, _> =
+                records.iter().map(|record| (record.sip_call_id.as_str(), record)).collect();
+            let all = keyed.iter().all(|(call, _)| records.contains_key(call.as_str()));
+            if !all && Instant::now() < give_up {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                continue;
+            }
+            let mut digits = Digits::default();
+            for (call, pressed) in keyed {
+                digits.pressed += pressed.len() as u64;
+                let Some(record) = records.get(call.as_str()) else {
+                    digits.unknown += 1;
+                    continue;
+                };
+                digits.lost += record.lost;
+                digits.duplicated += record.duplicated;
+                match &record.digits {
+                    Some(heard) => digits.add(call, pressed, heard),
+                    None if record.digit_count == 0 => digits.add(call, pressed, ""),
+                    None => digits.unknown += 1,
+                }
+            }
+            return Ok(digits);
+        }
+    })
+}
+
+/// The least that must have gone wrong: an alignment with the fewest faults (Levenshtein).
+fn compare(pressed: &str, heard: &str) -> Digits {
+    let (pressed, heard): (Vec<_>, Vec<_>) = (pressed.chars().collect(), heard.chars().collect());
+    // Faults and what they are, for each beginning of what was heard.
+    type Cost = (u64, u64, u64, u64);
+    let mut row: Vec<Cost> = (0..=heard.len() as u64).map(|extra| (extra, 0, 0, extra)).collect();
+    for (line, key) in pressed.iter().enumerate() {
+        let missing = line as u64 + 1;
+        let mut next: Vec<Cost> = vec![(missing, 0, missing, 0)];
+        for (column, other) in heard.iter().enumerate() {
+            let of = |row: &[Cost], at: usize| row.get(at).copied().unwrap_or_default();
+            let (diagonal, above, left) = (of(&row, column), of(&row, column + 1), of(&next, column));
+            let differs = u64::from(key != other);
+            let best = [
+                (diagonal.0 + differs, diagonal.1 + differs, diagonal.2, diagonal.3),
+                (above.0 + 1, above.1, above.2 + 1, above.3),
+                (left.0 + 1, left.1, left.2, left.3 + 1),
+            ];
+            next.push(best.into_iter().min_by_key(|cost| cost.0).unwrap_or_default());
+        }
+        row = next;
+    }
+    let (_, wrong, missing, extra) = row.last().copied().unwrap_or_default();
+    let count = pressed.len() as u64;
+    Digits { pressed: count, right: count - wrong - missing, wrong, missing, extra, ..Digits::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_fault_is_called_by_its_name() {
+        let table = [
+            ("", "", (0, 0, 0, 0)),
+            ("123#", "123#", (4, 0, 0, 0)),
+            ("123#", "12#", (3, 0, 1, 0)),
+            ("123#", "1223#", (4, 0, 0, 1)),
+            ("123#", "193#", (3, 1, 0, 0)),
+            ("123#", "", (0, 0, 4, 0)),
+            ("", "55", (0, 0, 0, 2)),
+            ("0123456789*#", "00112233445566778899**##", (12, 0, 0, 12)),
+            ("1234", "2345", (3, 0, 1, 1)),
+        ];
+        for (pressed, heard, expected) in table {
+            let Digits { right, wrong, missing, extra, .. } = compare(pressed, heard);
+            assert_eq!((right, wrong, missing, extra), expected, "{pressed} {heard}");
+        }
+    }
+
+    #[test]
+    fn a_sum_is_exact_only_if_every_call_is() {
+        let mut digits = Digits { pressed: 8, ..Digits::default() };
+        digits.add("a", "1234", "1234");
+        digits.add("b", "1234", "1234");
+        assert!(digits.are_exact() && digits.faulty.is_empty());
+        // A digit too many in one call does not make up for one too few in another.
+        digits.add("c", "12", "1");
+        digits.add("d", "12", "122");
+        digits.pressed += 4;
+        assert!(!digits.are_exact());
+        assert_eq!((digits.missing, digits.extra, digits.faulty.len()), (1, 1, 2));
+        assert!(!Digits { unknown: 1, ..Digits::default() }.are_exact());
+    }
+}
