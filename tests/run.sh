@@ -6,6 +6,8 @@ cd "$(dirname "$0")/.."
 # What the tests call          its package
 peers="
 cc                             gcc
+c++                            g++
+cmake                          cmake
 sipp                           sip-tester
 baresip                        baresip
 tshark                         tshark
@@ -34,9 +36,10 @@ if [ -n "$missing" ]; then
   $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -q --no-install-recommends $missing
 fi
 
-# The tests with real peers run the program as a user would: the release build.
-cargo build --release --locked -p passline
+# The tests with real peers run the program as a user would: the release build, here with Opus, which needs cmake and a
+# C compiler.
+cargo build --release --locked -p passline --features opus
 export PASSLINE_BIN="$PWD/${CARGO_TARGET_DIR:-target}/release/passline"
 case "${CARGO_TARGET_DIR:-}" in /*) PASSLINE_BIN="$CARGO_TARGET_DIR/release/passline" ;; esac
 
-cargo test --locked --workspace "$@"
+cargo test --locked --workspace --features passline/opus,passline-tests/opus,passline-rtp/opus "$@"

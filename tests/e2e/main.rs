@@ -6,6 +6,7 @@ mod attacks;
 mod audit;
 mod canary;
 mod cli;
+mod codecs;
 mod crash;
 mod encrypted;
 mod failure;

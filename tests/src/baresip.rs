@@ -43,36 +43,41 @@ impl Baresip {
 
     /// Starts one of several, which speaks these samples (8 kHz).
     pub fn speaking(server: &Server, codec: Codec, name: &str, samples: &[i16]) -> Self {
+        Self::speaking_at(server, codec, name, samples, 8000)
+    }
+
+    /// The same with samples of another rate.
+    pub fn speaking_at(server: &Server, codec: Codec, name: &str, samples: &[i16], rate: u32) -> Self {
         let (folder, carrier) = (server.folder(), Carrier::Udp);
         let terms = Terms { folder, name, codec, carrier, account: None, trusted: None };
-        Self::with_voice(&terms, None, samples)
+        Self::with_voice(&terms, None, samples, rate)
     }
 
     /// Starts it; it registers at once if it has an account. It speaks silence.
     pub fn with(terms: &Terms<'_>) -> Self {
-        Self::with_voice(terms, None, &vec![0; SILENCE_S * 8000])
+        Self::with_voice(terms, None, &vec![0; SILENCE_S * 8000], 8000)
     }
 
     /// Starts one that encrypts its audio: `srtp` offers keys beside plain audio, `srtp-mand` insists. It speaks these
     /// samples (8 kHz).
     pub fn encrypting(terms: &Terms<'_>, how: &str, samples: &[i16]) -> Self {
-        Self::with_voice(terms, Some(how), samples)
+        Self::with_voice(terms, Some(how), samples, 8000)
     }
 
-    fn with_voice(terms: &Terms<'_>, encryption: Option<&str>, samples: &[i16]) -> Self {
+    fn with_voice(terms: &Terms<'_>, encryption: Option<&str>, samples: &[i16], rate: u32) -> Self {
         let folder = terms.folder.join(format!("baresip-{}", terms.name));
         fs::create_dir(&folder).expect("the test's own folder");
         let put = |name: &str, text: String| fs::write(folder.join(name), text).expect("our own folder");
         let (sip, control) = (ports::one(), ports::one());
         let first = ports::adjacent(16, false);
         let media = (first, first + 15);
-        let text = configuration(&folder.display().to_string(), sip, control, media);
+        let text = configuration(&folder.display().to_string(), sip, control, media, rate);
         let trusted =
             terms.trusted.map_or_else(String::new, |file| format!("sip_cafile {}\n", file.display()));
         put("config", text + &trusted);
         put("accounts", account(terms, encryption));
         put("contacts", String::new());
-        write_wav(&folder.join("spoken.wav"), samples);
+        write_wav(&folder.join("spoken.wav"), samples, rate);
         let mut command = Command::new("baresip");
         command.current_dir(&folder).args(["-4", "-v", "-f", "."]);
         let process = Process::start(&mut command, &folder.join("baresip.log"));
@@ -99,6 +104,13 @@ impl Baresip {
 
     /// Ends it; what it received, as 8 kHz PCM.
     pub fn recording(&mut self) -> Vec<i16> {
+        let (samples, rate) = self.recorded();
+        assert_eq!(rate, 8000);
+        samples
+    }
+
+    /// Ends it; what it received, as its decoder gave it (the first channel), and the rate of that.
+    pub fn recorded(&mut self) -> (Vec<i16>, u32) {
         self.command("quit", "");
         if self.process.wait(Duration::from_secs(5)).is_none() {
             self.process.kill();
@@ -107,8 +119,8 @@ impl Baresip {
         let is_recording = |path: &PathBuf| path.to_string_lossy().ends_with("-dec.wav");
         let path = entries.into_iter().find(is_recording).expect("baresip records what it receives");
         let mut reader = hound::WavReader::open(path).expect("a WAV file");
-        assert_eq!(reader.spec().sample_rate, 8000);
-        reader.samples::<i16>().map_while(Result::ok).collect()
+        let (rate, channels) = (reader.spec().sample_rate, usize::from(reader.spec().channels));
+        (reader.samples::<i16>().map_while(Result::ok).step_by(channels).collect(), rate)
     }
 
     /// A command as netstring with JSON in it (module ctrl_tcp).
@@ -176,9 +188,11 @@ impl Presser for Baresip {
 }
 
 fn account(terms: &Terms<'_>, encryption: Option<&str>) -> String {
-    let (carrier, codec) = (terms.carrier.name(), terms.codec.info().name);
+    let (carrier, codec) = (terms.carrier.name(), terms.codec.info());
     let encryption = encryption.map_or_else(String::new, |how| format!(";mediaenc={how}"));
-    let codecs = format!("audio_codecs={codec}/8000/1{encryption}");
+    // It names codecs by the rate of their audio, but Opus by its clock.
+    let rate = if codec.channels > 1 { codec.clock_rate } else { codec.sample_rate };
+    let codecs = format!("audio_codecs={}/{rate}/{}{encryption}", codec.name, codec.channels);
     match terms.account {
         None => format!("<sip:{}@127.0.0.1;transport={carrier}>;regint=0;{codecs}\n", terms.name),
         Some(account) => {
@@ -192,15 +206,16 @@ fn account(terms: &Terms<'_>, encryption: Option<&str>) -> String {
     }
 }
 
-fn configuration(folder: &str, sip: u16, control: u16, media: (u16, u16)) -> String {
-    let modules =
-        ["g711", "aufile", "aubridge", "sndfile", "srtp"].map(|name| format!("module {name}.so\n")).concat();
+fn configuration(folder: &str, sip: u16, control: u16, media: (u16, u16), rate: u32) -> String {
+    let modules = ["g711", "g722", "l16", "opus", "aufile", "aubridge", "sndfile", "srtp"]
+        .map(|name| format!("module {name}.so\n"))
+        .concat();
     let applications = ["account", "menu", "ctrl_tcp"].map(|name| format!("module_app {name}.so\n")).concat();
     format!(
         "sip_listen 127.0.0.1:{sip}
 audio_source aufile,{folder}/spoken.wav
 audio_player aubridge,nobody
-ausrc_srate 8000
+ausrc_srate {rate}
 auplay_srate 8000
 ausrc_channels 1
 auplay_channels 1
@@ -215,10 +230,10 @@ snd_path {folder}
     )
 }
 
-fn write_wav(path: &std::path::Path, samples: &[i16]) {
+fn write_wav(path: &std::path::Path, samples: &[i16], rate: u32) {
     let spec = hound::WavSpec {
         channels: 1,
-        sample_rate: 8000,
+        sample_rate: rate,
         bits_per_sample: 16,
         sample_format: hound::SampleFormat::Int,
     };

@@ -33,14 +33,24 @@ pub struct Setup {
     pub log: &'static str,
     /// Further lines of `sip:`, each with its indent of two spaces and its end.
     pub sip: String,
+    /// Further lines of `rtp:`, likewise.
+    pub rtp: String,
     /// Further lines of the configuration, e.g. `targets:` or `policy:`.
     pub more: String,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        let (sip, more) = (String::new(), String::new());
-        Self { voice: Voice::Quick, demo: true, max_calls: 6, rtp_timeout_s: 170, log: "debug", sip, more }
+        Self {
+            voice: Voice::Quick,
+            demo: true,
+            max_calls: 6,
+            rtp_timeout_s: 170,
+            log: "debug",
+            sip: String::new(),
+            rtp: String::new(),
+            more: String::new(),
+        }
     }
 }
 
@@ -92,7 +102,7 @@ impl Server {
     }
 
     fn configuration(&self, setup: &Setup) -> String {
-        let Setup { max_calls, rtp_timeout_s, demo, log, sip: more_sip, more, .. } = setup;
+        let Setup { max_calls, rtp_timeout_s, demo, log, sip: more_sip, rtp: more_rtp, more, .. } = setup;
         let (sip, tls, first, last) = (self.sip, self.tls, self.rtp_first, self.rtp_last);
         let media = self.voice.media(self.folder.path());
         let (media, flows) = (media.display(), root().join("config/flows"));
@@ -108,7 +118,7 @@ sip:
 {more_sip}rtp:
   ports: {first}-{last}
   timeout_s: {rtp_timeout_s}
-identity: {{ demo: {demo} }}
+{more_rtp}identity: {{ demo: {demo} }}
 log: {{ level: \"{log}\" }}
 {more}"
         )

@@ -3,7 +3,7 @@
 use crate::digit::MediaTime;
 use crate::event::{EventDetector, EventPayload};
 use crate::packet::{HEADER_LENGTH, Packet};
-use crate::receiver::{Meaning, PayloadTypes};
+use crate::payload::{Meaning, PayloadTypes};
 use crate::redundancy::blocks;
 
 /// Event codes that stand for keys, in turn: those of A-D, which no telephone has, so that nobody takes them for keys.

@@ -9,15 +9,13 @@ use crate::history::{Content, History, Inserted, MAX_PAYLOAD};
 use crate::order::Order;
 use crate::packet::{Packet, PacketError};
 use crate::path::DigitPath;
+use crate::payload::{Meaning, PayloadTypes};
 use crate::playout::Player;
 use crate::redundancy::{Block, blocks};
 use crate::report::Reception;
 use crate::sequence::{Place, Sequence};
 use crate::stats::Statistics;
 use crate::xr::VoipMetrics;
-
-/// Comfort noise (RFC 3389): the sender's way to say silence.
-const COMFORT_NOISE: u8 = 13;
 
 /// What an RTP packet was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,69 +37,8 @@ pub struct Received {
     pub kind: PacketKind,
 }
 
-/// Payload types and what they mean.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct PayloadTypes {
-    /// The negotiated codec.
-    pub codec: Codec,
-    /// Its payload type.
-    pub payload_type: u8,
-    /// Payload types of telephone-event: the one sent, and the one received.
-    pub events: [Option<u8>; 2],
-    /// Their clock rate in Hz.
-    pub event_clock: u32,
-    /// Dynamic payload type of comfort noise (RFC 3389), in the clock of the codec; 13 means that anyway.
-    pub comfort: Option<u8>,
-    /// Payload type of redundant packets (RFC 2198).
-    pub redundancy: Option<u8>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Meaning {
-    Audio(Codec),
-    Event,
-    Comfort,
-    Unknown,
-}
-
-impl PayloadTypes {
-    pub(crate) fn meaning(&self, payload_type: u8) -> Meaning {
-        if payload_type == self.payload_type {
-            return Meaning::Audio(self.codec);
-        }
-        if self.events.contains(&Some(payload_type)) {
-            return Meaning::Event;
-        }
-        if payload_type == COMFORT_NOISE || Some(payload_type) == self.comfort {
-            return Meaning::Comfort;
-        }
-        // A peer may send any codec of the offer; the static types mean the same everywhere.
-        Codec::from_static(payload_type).map_or(Meaning::Unknown, Meaning::Audio)
-    }
-
-    /// Ticks of the clock of such a packet in a sample at 8000 Hz.
-    fn ratio(&self, meaning: Meaning) -> u32 {
-        match meaning {
-            Meaning::Audio(codec) => codec.ratio(),
-            Meaning::Event => (self.event_clock / 8000).max(1),
-            Meaning::Comfort | Meaning::Unknown => self.codec.ratio(),
-        }
-    }
-}
-
-impl Default for PayloadTypes {
-    /// PCMU alone.
-    fn default() -> Self {
-        PayloadTypes {
-            codec: Codec::Pcmu,
-            payload_type: 0,
-            events: [None; 2],
-            event_clock: 8000,
-            comfort: None,
-            redundancy: None,
-        }
-    }
-}
+/// An event so near to the last audio, by their timestamps in one clock, has that clock.
+const NEAR_MS: u32 = 200;
 
 /// A packet on probation, kept until the next one decides.
 #[derive(Debug)]
@@ -126,6 +63,10 @@ pub(crate) struct Receiver {
     clocks: Clocks,
     /// The clock of the audio changed: its timestamps begin anew.
     reclocked: bool,
+    /// Source and timestamp of the last audio packet, as sent.
+    last_audio: Option<(u32, u32)>,
+    /// Events were seen to come in the clock of the audio, whatever the description says of theirs.
+    events_share: bool,
     sequence: Sequence,
     history: History,
     order: Order,
@@ -160,6 +101,8 @@ impl Receiver {
             listen,
             clocks: Clocks::default(),
             reclocked: false,
+            last_audio: None,
+            events_share: false,
             sequence: Sequence::default(),
             history: History::new(types.codec),
             order: Order::new(types.codec),
@@ -188,16 +131,33 @@ impl Receiver {
 
     /// Another agreement. Not in a tick: decoders are made.
     pub(crate) fn renegotiate(&mut self, types: PayloadTypes) {
-        self.reclocked |= types.codec.ratio() != self.types.codec.ratio();
+        if types.codec.ratio() != self.types.codec.ratio() {
+            self.reclocked = true;
+            self.last_audio = None;
+            self.events_share = false;
+        }
         self.history.admit(types.codec);
         self.order.admit(types.codec);
         self.player.admit(types.codec);
         self.types = types;
     }
 
+    /// Whether events come in the clock of the audio: not a few senders say telephone-event/8000 beside any codec and
+    /// stamp them like their audio (RFC 4733 §2.1 wants that clock named).
+    fn shares(&mut self, source: u32, timestamp: u32) -> bool {
+        if let Some((_, audio)) = self.last_audio.filter(|(ssrc, _)| *ssrc == source) {
+            let apart = (timestamp.wrapping_sub(audio) as i32).unsigned_abs();
+            self.events_share |= apart < NEAR_MS * 8 * self.types.codec.ratio();
+        }
+        self.events_share
+    }
+
     /// The timestamp of a packet of this meaning, also at 8000 Hz.
     fn stamp(&mut self, source: u32, meaning: Meaning, timestamp: u32) -> Stamp {
-        let ratio = self.types.ratio(meaning);
+        let mut ratio = self.types.ratio(meaning);
+        if meaning == Meaning::Event && ratio != self.types.codec.ratio() && self.shares(source, timestamp) {
+            ratio = self.types.codec.ratio();
+        }
         Stamp { apart: ratio != self.types.codec.ratio(), ..self.clocks.stamp(source, ratio, timestamp) }
     }
 
@@ -388,6 +348,7 @@ impl Receiver {
         let timestamp = stamp.media;
         let content = match meaning {
             Meaning::Audio(codec) => {
+                self.last_audio = Some((packet.ssrc, packet.timestamp));
                 restart |= std::mem::take(&mut self.reclocked);
                 Content::Audio(codec)
             }

@@ -11,8 +11,9 @@ use crate::digit::{Digit, DigitConfig, DigitOutput, FrameKind, MediaTime, Method
 use crate::emodel::Impairment;
 use crate::packet::PacketError;
 use crate::path::DigitPath;
+use crate::payload::PayloadTypes;
 use crate::quality;
-use crate::receiver::{PayloadTypes, Received, Receiver};
+use crate::receiver::{Received, Receiver};
 use crate::report::{Reports, RtcpSeen};
 use crate::rtcp::SenderInfo;
 use crate::sender::{Frame, Sender};

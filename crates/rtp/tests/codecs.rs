@@ -269,6 +269,34 @@ fn a_change_of_the_codec_in_mid_call_costs_no_key_and_no_audio() {
     }
 }
 
+#[test]
+fn events_that_are_stamped_like_the_audio_are_right_whatever_clock_was_named() {
+    for (named, sent) in [(8000, 16_000), (8000, 8000), (16_000, 16_000)] {
+        let config = StreamConfig { event_clock: named, ..config(Codec::L16Wide, 20) };
+        let mut receiver = Stream::new(epoch(), config);
+        let (mut heard, mut sequence) = (Heard::default(), 0u16);
+        for tick in 0..300u32 {
+            let now = epoch() + TICK * tick;
+            // A press of 120 ms every half second, its end three times; its clock as sent.
+            let (within, per_tick) = (tick % 25, 160 * sent / 8000);
+            let packet = match within {
+                10..18 => {
+                    let (code, duration) = ((tick / 25) as u8, (per_tick * (within - 9).min(6)) as u16);
+                    let event = EventPayload { code, end: within > 14, volume: 10, duration };
+                    let began = per_tick * (20_000 + tick - within + 10);
+                    foreign(101, sequence, began, within == 10, &event.write())
+                }
+                _ => foreign(97, sequence, 320 * (20_000 + tick), false, &[0; 640]),
+            };
+            sequence = sequence.wrapping_add(1);
+            receiver.receive_rtp(now, &packet).expect("a packet");
+            heard.tick(&mut receiver, now);
+        }
+        assert_eq!(heard.keys, "0123456789*#", "{named} {sent}");
+        assert!(heard.lengths.iter().all(|ms| *ms == 120), "{named} {sent}: {:?}", heard.lengths);
+    }
+}
+
 /// One packet of a foreign sender.
 fn foreign(payload_type: u8, sequence: u16, timestamp: u32, marker: bool, payload: &[u8]) -> Vec<u8> {
     let packet = Packet { marker, payload_type, sequence, timestamp, ssrc: 9, payload };
@@ -311,7 +339,8 @@ fn a_peer_that_keeps_its_source_over_a_change_of_clock_is_heard() {
 fn presses_of_any_length_at_48_khz_are_one_press() {
     // The duration field holds 1365 ms; what is longer comes in segments.
     for ms in [60u16, 1300, 1364, 1366, 1400, 2731, 4100, 9000] {
-        let config = StreamConfig { event_clock: 48_000, ..config(Codec::Pcmu, 20) };
+        let config =
+            StreamConfig { event_clock: 48_000, first_timestamp: 77_000_000, ..config(Codec::Pcmu, 20) };
         let mut sender = Stream::new(epoch(), config.clone());
         let mut receiver = Stream::new(epoch(), config);
         let mut heard = Heard::default();

@@ -62,6 +62,9 @@ pub fn engine(config: &Config, trace: bool) -> Result<EngineConfig, Vec<String>>
         ..EngineConfig::default()
     };
     engine.srtp = config.rtp.srtp.map(srtp);
+    if !config.rtp.codecs.is_empty() {
+        engine.codecs = config.rtp.codecs.iter().map(|codec| codec.0).collect();
+    }
     engine.sip.realm = config.sip.realm.clone();
     engine.sip.algorithms = config
         .sip

@@ -67,6 +67,10 @@ impl Gather {
     pub(crate) fn packet(&mut self, arrival: i64, datagram: &[u8], fate: Fate) {
         let Ok(packet) = Packet::parse(datagram) else { return };
         let is_event = fate.kind == Some(PacketKind::Event);
+        // Some senders stamp events like audio, whatever clock they named.
+        if is_event && self.timeline.is_near(packet.ssrc, arrival, packet.timestamp) {
+            self.config.event_clock = self.clock_rate;
+        }
         let scale = if is_event { self.event_scale() } else { 1 };
         let timestamp = packet.timestamp.wrapping_mul(scale);
         let place = self.timeline.place(packet.ssrc, is_event, arrival, timestamp);

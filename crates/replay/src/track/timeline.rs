@@ -53,6 +53,12 @@ impl Timeline {
         Place { stretch: self.stretches.len() - 1, at: arrival, behind: 0 }
     }
 
+    /// Whether a timestamp is one of the audio's clock.
+    pub(super) fn is_near(&self, ssrc: u32, arrival: i64, timestamp: u32) -> bool {
+        let stretch = self.current.get(&(ssrc, false));
+        stretch.is_some_and(|&stretch| self.on(stretch, arrival, timestamp).behind.abs() <= BELIEVABLE)
+    }
+
     /// Remembers how fast a packet was.
     pub(super) fn note(&mut self, stretch: usize, behind: i64) {
         let least = &mut self.stretches[stretch].least;

@@ -1,4 +1,5 @@
 //! `rtp:` in the configuration.
+use super::trunk::CodecName;
 use serde::{Deserialize, Deserializer, de::Error};
 use std::net::IpAddr;
 
@@ -28,6 +29,8 @@ pub struct Rtp {
     pub calls_per_port: usize,
     /// Whether audio is encrypted, where neither trunk nor device says; without it, it is where the other side offers it.
     pub srtp: Option<Srtp>,
+    /// Codecs offered, in this order, and accepted; empty: all that the engine usually has.
+    pub codecs: Vec<CodecName>,
 }
 
 /// Whether audio is encrypted (SRTP, RFC 3711, with keys by SDES, RFC 4568).
@@ -93,6 +96,7 @@ impl Default for Rtp {
             busy_limit: 85,
             calls_per_port: 16,
             srtp: None,
+            codecs: Vec::new(),
         }
     }
 }

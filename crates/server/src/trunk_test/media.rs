@@ -20,16 +20,18 @@ pub fn judge(trunk: &Trunk, answer: &ProbeAnswer) -> Vec<Finding> {
         )];
     };
     let theirs = names(&String::from_utf8_lossy(sdp));
-    let ours: Vec<&str> = match &trunk.codecs {
+    let mut ours: Vec<&str> = match &trunk.codecs {
         Some(codecs) => codecs.iter().map(|codec| codec.0.info().name).collect(),
         None => CODECS.iter().map(|info| info.name).collect(),
     };
+    // L16 is there at two rates.
+    ours.dedup();
     let has = |name: &str| theirs.iter().any(|other| other.eq_ignore_ascii_case(name));
     let common: Vec<_> = ours.iter().copied().filter(|name| has(name)).collect();
     let listed = theirs.iter().map(|name| printable(name)).collect::<Vec<_>>().join(", ");
     let mut findings = Vec::new();
     if common.is_empty() {
-        let all: Vec<_> = CODECS.iter().map(|info| info.name).filter(|name| has(name)).collect();
+        let all: Vec<_> = CODECS.iter().filter(|info| has(info.name)).map(|info| info.label).collect();
         findings.push(match all.as_slice() {
             [] => Finding::bad(
                 "codecs",
