@@ -26,6 +26,8 @@ while read -r program package; do
   # Daemons lie outside of an ordinary user's PATH.
   PATH="$PATH:/usr/sbin:/sbin" command -v "$program" >/dev/null || missing="$missing $package"
 done <<<"$peers"
+# Reads the page of metrics as others do.
+/usr/bin/python3 -c "import prometheus_client" 2>/dev/null || missing="$missing python3 python3-prometheus-client"
 
 if [ -n "$missing" ]; then
   echo "installing:$missing"

@@ -119,6 +119,9 @@ fn places(server: &Server, capture: &Capture) -> Vec<Place> {
         assert!(ladder.contains("INVITE"), "{ladder}");
         places.push(Place { name: format!("call-info {id}"), octets: ladder.into_bytes() });
     }
+    for path in ["/metrics", "/healthz", "/readyz"] {
+        places.push(Place { name: path.into(), octets: server.web(path).body.into_bytes() });
+    }
     places.extend(kept(server));
     let sip: Vec<u8> =
         capture.packets().into_iter().flat_map(|packet| [packet.payload, b"\n".into()].concat()).collect();
@@ -276,6 +279,21 @@ fn no_secret_leaves_but_by_the_callers_ear() {
     assert!(shown.count() >= 3, "the search finds what is there");
     after.retain(|place| !is_directory(place));
     assert_clean(&after, &ids);
+
+    // Metrics name nobody at all: neither whom the directory knows nor who called.
+    let page = after.iter().find(|place| place.name == "/metrics").expect("the page of metrics");
+    let text = String::from_utf8_lossy(&page.octets);
+    assert!(text.contains("passline_calls_ended_total"), "{text}");
+    assert_clean(std::slice::from_ref(page), &secrets);
+    for person in &all {
+        assert!(!text.contains(&person.login), "{}: {text}", person.login);
+    }
+    for call in server.json(&["calls", "--last", "100", "--json"]) {
+        for field in ["from", "peer", "call", "sip_call_id"] {
+            let value = call[field].as_str().expect("text");
+            assert!(!value.is_empty() && !text.contains(value), "{field} {value}: {text}");
+        }
+    }
 
     // Key by key.
     let told = told_one_by_one(&server.log());

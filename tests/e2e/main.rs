@@ -27,6 +27,7 @@ mod scenarios;
 mod signalling;
 mod storm;
 mod trunk_test;
+mod watch;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -27,6 +27,7 @@ pub mod talk;
 pub mod twinkle;
 pub mod vitals;
 pub mod voice;
+pub mod web;
 
 use std::time::{Duration, Instant};
 

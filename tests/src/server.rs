@@ -6,6 +6,7 @@ use crate::{
     program::{passline, root},
     voice::Voice,
     wait_for,
+    web::{self, Answer, Page},
 };
 use serde_json::Value;
 use std::{
@@ -65,6 +66,8 @@ pub struct Server {
     pub sip: SocketAddr,
     /// SIP over TLS, with a certificate that the server makes for itself.
     pub tls: SocketAddr,
+    /// Metrics and health.
+    pub http: SocketAddr,
     /// First port of RTP and RTCP.
     pub rtp_first: u16,
     /// Last port of RTP and RTCP.
@@ -92,6 +95,7 @@ impl Server {
             voice: setup.voice,
             sip: ports::local(ports::one()),
             tls: ports::local(ports::one()),
+            http: ports::local(ports::one()),
             rtp_first: rtp.first(),
             rtp_last: rtp.last(),
             _rtp: rtp,
@@ -103,7 +107,8 @@ impl Server {
 
     fn configuration(&self, setup: &Setup) -> String {
         let Setup { max_calls, rtp_timeout_s, demo, log, sip: more_sip, rtp: more_rtp, more, .. } = setup;
-        let (sip, tls, first, last) = (self.sip, self.tls, self.rtp_first, self.rtp_last);
+        let (sip, tls, http) = (self.sip, self.tls, self.http);
+        let (first, last) = (self.rtp_first, self.rtp_last);
         let media = self.voice.media(self.folder.path());
         let (media, flows) = (media.display(), root().join("config/flows"));
         let flows = flows.display();
@@ -119,6 +124,7 @@ sip:
   ports: {first}-{last}
   timeout_s: {rtp_timeout_s}
 {more_rtp}identity: {{ demo: {demo} }}
+http: {{ listen: \"{http}\" }}
 log: {{ level: \"{log}\" }}
 {more}"
         )
@@ -206,6 +212,16 @@ log: {{ level: \"{log}\" }}
     /// Runs a command of the program with this server's configuration.
     pub fn cli(&self, arguments: &[&str], input: &str) -> Finished {
         run(self.command().args(arguments), input, Duration::from_secs(120))
+    }
+
+    /// What HTTP answers.
+    pub fn web(&self, path: &str) -> Answer {
+        web::get(self.http, path).expect("an answer")
+    }
+
+    /// The page of metrics, checked.
+    pub fn metrics(&self) -> Page {
+        Page::read(&self.web("/metrics").body)
     }
 
     /// JSON lines of a command.

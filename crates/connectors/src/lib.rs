@@ -13,7 +13,7 @@ mod hash;
 mod ldap;
 mod store;
 
-pub use authority::{Authority, AuthorityConfig};
+pub use authority::{Authority, AuthorityConfig, TARGET_BOUNDS_MS, TargetSeen};
 pub use calls::{
     CallDiagnosis, CallMessage, CallQuality, CallRecord, DigitEvidence, KeyPress, RemoteQuality,
 };

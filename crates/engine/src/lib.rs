@@ -42,7 +42,7 @@ pub use shard::{
     Channel, MediaEvent, MediaShard, OpenStream, PACKET, PacketSink, Received, ShardCommand, ShardConfig,
 };
 pub use status::{
-    DeviceStatus, LiveCall, RegistrationStatus, Snapshot, StatusEvent, TrunkState, TrunkStatus,
+    Census, DeviceStatus, LiveCall, RegistrationStatus, Snapshot, StatusEvent, TrunkState, TrunkStatus,
 };
 pub use trunk::{Dtmf, RegisterTerms, Rewrite, Trunk, TrunkAuth};
 

@@ -2,6 +2,7 @@
 use crate::{Diagnosis, Direction, LadderLine};
 use passline_identity::CallId;
 use passline_sip::Flow;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -98,6 +99,33 @@ pub struct Snapshot {
     pub trunks: Vec<TrunkStatus>,
     /// Devices in the order of the configuration.
     pub devices: Vec<DeviceStatus>,
+}
+
+/// How much is going on: numbers only, cheap to ask for.
+#[derive(Clone, Debug, Default)]
+pub struct Census {
+    /// Calls that are not over and came to us.
+    pub incoming: usize,
+    /// Calls that are not over and were placed by us.
+    pub outgoing: usize,
+    /// Most calls at once.
+    pub max_calls: usize,
+    /// Calls that are not over by codec, where one was agreed on.
+    pub codecs: BTreeMap<&'static str, usize>,
+    /// No new calls are taken any more.
+    pub draining: bool,
+    /// SIP transactions under way.
+    pub transactions: usize,
+    /// SIP dialogs, those included that are being set up or ended.
+    pub dialogs: usize,
+    /// RTP port pairs not in use.
+    pub idle_ports: usize,
+    /// Look-ups of names under way.
+    pub lookups: usize,
+    /// Places at which devices are registered.
+    pub bindings: usize,
+    /// Trunks in the order of the configuration.
+    pub trunks: Vec<TrunkStatus>,
 }
 
 /// A call that is not over.

@@ -7,7 +7,7 @@ use passline_engine::prompt::Library;
 use passline_engine::rtp::FrameKind;
 use passline_engine::sip::{Credentials, Flow, Transport};
 use passline_engine::{
-    CallRecord, Encryption, EngineConfig, LegCommand, LegEvent, LegId, Probe, ProbeRequest, Snapshot,
+    CallRecord, Census, Encryption, EngineConfig, LegCommand, LegEvent, LegId, Probe, ProbeRequest, Snapshot,
     StatusEvent, StreamId, Trace,
 };
 use std::net::{IpAddr, SocketAddr};
@@ -207,6 +207,8 @@ pub enum Command {
     CaptureMedia(Option<MediaTap>),
     /// Ask for what the net has counted.
     Counters(oneshot::Sender<Counters>),
+    /// Ask for how much is going on, what the net has counted included.
+    Load(oneshot::Sender<Box<Load>>),
     /// Stop everything now.
     Stop,
 }
@@ -251,6 +253,32 @@ pub struct Counters {
     pub bans: usize,
     /// Connections now.
     pub connections: usize,
+}
+
+/// How much is going on: for metrics, and for whoever asks whether all is well.
+#[derive(Clone, Debug, Default)]
+pub struct Load {
+    /// Calls, trunks, transactions.
+    pub census: Census,
+    /// What the net has counted.
+    pub counters: Counters,
+    /// What waits to be done.
+    pub queues: Queues,
+}
+
+/// Lengths of the queues of the control task.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queues {
+    /// Commands of the server.
+    pub commands: usize,
+    /// SIP messages of those whom we know.
+    pub sip: usize,
+    /// SIP datagrams of strangers.
+    pub strangers: usize,
+    /// News of the media shards.
+    pub media: usize,
+    /// News for the server.
+    pub events: usize,
 }
 
 /// A SIP message as it went over the wire, secrets masked octet by octet (the length is the true one).

@@ -5,7 +5,7 @@ use crate::dial::Asker;
 use crate::guard::Banned;
 use crate::media::ToShard;
 use crate::tls::Setup;
-use crate::{Ban, Captured, Command, Counters, NetEvent, capture};
+use crate::{Ban, Captured, Command, Counters, Load, NetEvent, Queues, capture};
 use passline_engine::sip::Flow;
 use passline_engine::sip::message::{Frame, Framer};
 use passline_engine::{ControlInput, ProbeRequest};
@@ -64,10 +64,31 @@ impl ControlTask {
                 }
             }
             Command::Counters(counters) => {
-                let counted = self.gate.guard().counters(Instant::now());
-                let _ = counters.send(Counters { connections: self.connections.count(), ..counted });
+                let _ = counters.send(self.counters());
+            }
+            Command::Load(load) => {
+                let _ = load.send(Box::new(self.load()));
             }
             Command::Stop => {}
+        }
+    }
+
+    fn counters(&self) -> Counters {
+        let counted = self.gate.guard().counters(Instant::now());
+        Counters { connections: self.connections.count(), ..counted }
+    }
+
+    fn load(&self) -> Load {
+        Load {
+            census: self.control.census(),
+            counters: self.counters(),
+            queues: Queues {
+                commands: self.commands.len(),
+                sip: self.sip.len(),
+                strangers: self.strangers.len(),
+                media: self.media.len(),
+                events: self.outbox.len(),
+            },
         }
     }
 

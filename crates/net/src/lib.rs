@@ -36,7 +36,9 @@ mod start;
 mod stream;
 mod tls;
 
-pub use api::{Ban, Captured, Command, Counters, DialRequest, Handle, NetConfig, NetError, NetEvent};
+pub use api::{
+    Ban, Captured, Command, Counters, DialRequest, Handle, Load, NetConfig, NetError, NetEvent, Queues,
+};
 pub use media_capture::{CapturedMedia, MediaFeed, MediaTap, media_capture};
 pub use packet_io::PacketIoKind;
 pub use settings::{DnsConfig, GuardConfig, MediaThreads, OwnCertificate, Rate, TlsConfig, TlsPeer};

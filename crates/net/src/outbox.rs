@@ -42,6 +42,11 @@ impl Outbox {
         }
     }
 
+    /// How much waits for the server.
+    pub(crate) fn len(&self) -> usize {
+        self.to.max_capacity() - self.to.capacity() + self.backlog.len()
+    }
+
     /// Whether something is kept.
     pub(crate) fn waits(&self) -> bool {
         !self.backlog.is_empty()

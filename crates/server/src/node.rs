@@ -10,18 +10,21 @@ use crate::{
     desk, entropy,
     exit::Failure,
     keeper::Keeper,
+    metrics::{Metrics, query_name},
     news::{self, Weight},
     record::{keep, printable, shown, utc},
     wire,
 };
 use passline_connectors::{Authority, DemoUser, Store};
-use passline_engine::{Control, PortPool, Trace};
+use passline_engine::{CallRecord, Control, PortPool, Trace};
+use passline_identity::CallId;
 use passline_net::{Command, Handle, NetEvent};
 use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 /// Everything that serves calls.
 pub struct Node {
@@ -37,6 +40,8 @@ pub struct Node {
     pub hub: Arc<Hub>,
     /// SIP messages and media on demand.
     pub capture: Arc<Capture>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     authority: Authority,
     /// Call records that are kept.
     records: u32,
@@ -72,8 +77,15 @@ impl Node {
             Control::new(Instant::now(), engine, program, library, pool, entropy::rng())
         };
         let (handle, events) = passline_net::start(net, control).await.map_err(Failure::machine)?;
-        let (hub, capture, records) = (Arc::default(), Arc::default(), config.calls.keep);
-        Ok(Self { handle, store, content, demo, hub, capture, authority, records, events })
+        let metrics = Metrics::new(config.trunks.iter().map(|trunk| trunk.name.value.as_str()));
+        let (hub, capture, metrics) = (Arc::default(), Arc::default(), Arc::new(metrics));
+        let records = config.calls.keep;
+        Ok(Self { handle, store, content, demo, hub, capture, metrics, authority, records, events })
+    }
+
+    /// The identity side.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
     }
 
     /// Serves until [`Command::Stop`] was carried out; `seen` gets each step of the calls, secrets masked, where tracing is on.
@@ -83,14 +95,20 @@ impl Node {
             match event {
                 NetEvent::Ask { call, caller, number, query } => {
                     let (authority, handle) = (self.authority.clone(), self.handle.clone());
+                    let (metrics, span) = (self.metrics.clone(), of_call(&call));
                     // Bounded by the calls: a flow has few queries under way at one time.
-                    tokio::spawn(async move {
+                    let ask = async move {
+                        let (name, began) = (query_name(&query), Instant::now());
                         let answer = authority.ask(&call, &caller, query).await;
+                        metrics.answered(name, &answer, began.elapsed());
                         handle.send(Command::Answer { call, number, answer });
-                    });
+                    };
+                    tokio::spawn(ask.instrument(span));
                 }
                 NetEvent::CallStarted { call, from, to } => {
                     let (from, to) = (shown(&from), printable(&to));
+                    let _span = of_call(&call).entered();
+                    self.metrics.calls.started();
                     tracing::info!(call = %call, from, to, "call");
                     let start = utc(SystemTime::now());
                     self.hub.tell(News::Started(RunningCall {
@@ -102,20 +120,14 @@ impl Node {
                     }));
                 }
                 NetEvent::Record { record, start, end } => {
-                    self.authority.call_ended(&record.call).await;
-                    let record = keep(&record, start, end);
-                    tracing::info!(
-                        call = record.call,
-                        outcome = record.outcome,
-                        codec = record.codec,
-                        keys = record.digit_count,
-                        received = record.received,
-                        lost = record.lost,
-                        "call ended"
-                    );
-                    keeper.keep(record).await;
+                    self.metrics.calls.ended(&record);
+                    let span = of_call(&record.call);
+                    self.ended(*record, start, end, &keeper).instrument(span).await;
                 }
-                NetEvent::Trace(trace) => seen(trace),
+                NetEvent::Trace(trace) => {
+                    let _span = trace.call.as_ref().map(|call| of_call(call).entered());
+                    seen(trace);
+                }
                 NetEvent::Drained => self.handle.send(Command::Stop),
                 NetEvent::Stopped => break,
                 NetEvent::Status(event) => {
@@ -147,4 +159,26 @@ impl Node {
             );
         }
     }
+
+    /// A call is over: what it left is settled, and its record is kept and told.
+    async fn ended(&self, record: CallRecord, start: SystemTime, end: SystemTime, keeper: &Keeper) {
+        self.authority.call_ended(&record.call).await;
+        let record = keep(&record, start, end);
+        tracing::info!(
+            call = record.call,
+            outcome = record.outcome,
+            codec = record.codec,
+            keys = record.digit_count,
+            received = record.received,
+            lost = record.lost,
+            mos = record.quality.mos.map(|mos| (mos * 100.0).round() / 100.0),
+            "call ended"
+        );
+        keeper.keep(record).await;
+    }
+}
+
+/// Every log line of a call stands in this span: its name, and nothing of who called.
+fn of_call(call: &CallId) -> tracing::Span {
+    tracing::info_span!("call", id = %call)
 }

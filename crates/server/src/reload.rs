@@ -70,6 +70,7 @@ impl Reloader {
             rtp: crate::config::Rtp { timeout_s: new.rtp.timeout_s, ..old.rtp.clone() },
             policy: old.policy.clone(),
             calls: old.calls.clone(),
+            http: old.http.clone(),
             log: Log { format: old.log.format, ..new.log.clone() },
             ..mixed
         };
@@ -150,6 +151,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("policy", old.policy != new.policy),
         ("targets", targets(old) != targets(new)),
         ("calls", old.calls != new.calls),
+        ("http.listen", old.http != new.http),
         ("log.format", old.log.format != new.log.format),
     ]
     .into_iter()
@@ -188,6 +190,7 @@ mod tests {
             ("log: { format: json }", Some("log.format")),
             ("log: { level: debug }", None),
             ("sip: { shutdown_s: 7 }", None),
+            ("http: { listen: \"127.0.0.1:9464\" }", Some("http.listen")),
             ("flows: elsewhere", None),
         ] {
             assert_eq!(needs_restart(&old, &read(text)).first().copied(), setting, "{text}");

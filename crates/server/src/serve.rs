@@ -4,6 +4,7 @@ use crate::{
     config::Config,
     desk,
     exit::Failure,
+    http,
     logging::LogLevel,
     node::Node,
     notify,
@@ -28,6 +29,10 @@ pub async fn run(
         tracing::warn!("{warning}");
     }
     let demo = config.identity.demo.unwrap_or(embedded);
+    let watched = match config.http.listen {
+        Some(address) => Some(http::bind(address).await?),
+        None => None,
+    };
     let node = Node::start(&config, demo, steps::wanted()).await?;
     let (handle, store) = (node.handle.clone(), node.store.clone());
     let reloader = Arc::new(Reloader::new(named, config.clone(), store, handle.clone(), log));
@@ -39,6 +44,11 @@ pub async fn run(
     };
     let _socket = admin::start(admin::socket(&config), desk)?;
     print_banner(&config, &node);
+    if let Some(listener) = watched {
+        let (handle, metrics) = (handle.clone(), node.metrics.clone());
+        let (authority, store) = (node.authority().clone(), node.store.clone());
+        tokio::spawn(http::serve(listener, http::Watch { handle, metrics, authority, store }));
+    }
     tokio::spawn(reload::on_hangup(reloader.clone()));
     tokio::spawn(end_on_signal(handle, reloader));
     notify::say("READY=1");
@@ -83,6 +93,9 @@ fn print_banner(config: &Config, node: &Node) {
     }
     print_demo(&node.demo);
     println!("  Data   {}", desk::database(config).display());
+    if let Some(address) = config.http.listen {
+        println!("  Watch  http://{address}/metrics, /healthz, /readyz");
+    }
     println!("  From   {}", node.content.origin);
     for warning in &node.content.warnings {
         tracing::warn!("{warning}");

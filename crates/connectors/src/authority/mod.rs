@@ -2,6 +2,7 @@
 mod draw;
 mod identify;
 mod join;
+mod measure;
 mod operate;
 mod reset;
 mod session;
@@ -11,6 +12,7 @@ mod unheard;
 mod verify;
 
 use crate::Store;
+pub use measure::{TARGET_BOUNDS_MS, TargetSeen};
 use passline_identity::{
     AccountId, Answer, AuditEvent, CallId, Connector, Directory, Fault, Person, Query, SubjectId, TargetId,
 };
@@ -25,6 +27,7 @@ use std::{
 };
 use target::Guarded;
 use tokio::sync::watch;
+use tracing::Instrument;
 
 /// Locks by name: a fixed number of them, two names may share one.
 const LANES: usize = 64;
@@ -82,11 +85,13 @@ impl Authority {
     pub async fn ask(&self, call: &CallId, caller: &str, query: Query) -> Answer {
         let (this, call, caller) = (self.clone(), call.clone(), caller.to_owned());
         let busy = self.0.begin();
-        let task = tokio::spawn(async move {
+        let work = async move {
             let answer = this.answer(&call, &caller, query).await;
             drop(busy);
             answer.unwrap_or_else(Answer::Failed)
-        });
+        };
+        // What it logs is logged of the call that asked.
+        let task = tokio::spawn(work.in_current_span());
         task.await.unwrap_or_else(|fault| {
             tracing::error!(%fault, "query");
             Answer::Failed(Fault::Internal)
@@ -147,6 +152,11 @@ impl Authority {
             }
         }
         drop(busy);
+    }
+
+    /// How the targets have done since the start.
+    pub fn targets_seen(&self) -> Vec<TargetSeen> {
+        self.0.targets.iter().map(Guarded::seen).collect()
     }
 
     /// Waits until nothing is left to do in the background, at most `limit`; false if something is.

@@ -1,5 +1,8 @@
 //! A target behind a time limit, a concurrency limit and a circuit breaker.
-use super::AuthorityConfig;
+use super::{
+    AuthorityConfig,
+    measure::{Measure, TargetSeen},
+};
 use passline_identity::{Connector, Fault, TargetId, Task};
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -15,6 +18,7 @@ pub(super) struct Guarded {
     connector: Arc<dyn Connector>,
     permits: Semaphore,
     breaker: Mutex<Breaker>,
+    measure: Measure,
 }
 
 impl Guarded {
@@ -28,7 +32,14 @@ impl Guarded {
                 pause: Duration::from_millis(config.breaker_open_ms),
                 open_until: None,
             }),
+            measure: Measure::default(),
         }
+    }
+
+    /// How it has done so far.
+    pub(super) fn seen(&self) -> TargetSeen {
+        let open = self.breaker().open_until.is_some_and(|until| Instant::now() < until);
+        self.measure.seen(self.id().0.clone(), !open)
     }
 
     pub(super) fn id(&self) -> &TargetId {
@@ -42,13 +53,28 @@ impl Guarded {
         limit: Duration,
         operation: impl FnOnce(&'a dyn Connector) -> Task<'a, T>,
     ) -> Result<T, Fault> {
+        let mut began = None;
+        let result = self.attempt(limit, operation, &mut began).await;
+        let outcome = result.as_ref().map(|_| ()).map_err(|fault| *fault);
+        self.measure.note(outcome, began.map(|began| began.elapsed()));
+        result
+    }
+
+    /// Notes when the operation really began, if it did.
+    async fn attempt<'a, T>(
+        &'a self,
+        limit: Duration,
+        operation: impl FnOnce(&'a dyn Connector) -> Task<'a, T>,
+        began: &mut Option<Instant>,
+    ) -> Result<T, Fault> {
         let until = Instant::now() + limit;
         let permit = tokio::time::timeout_at(until, self.permits.acquire()).await;
         let _permit = permit.map_err(|_| Fault::Unavailable)?.map_err(|_| Fault::Unavailable)?;
         if !self.breaker().admits(Instant::now()) {
             return Err(Fault::Unavailable);
         }
-        let left = until.saturating_duration_since(Instant::now());
+        let now = *began.insert(Instant::now());
+        let left = until.saturating_duration_since(now);
         let result = timeout(left, operation(&*self.connector)).await.unwrap_or(Err(Fault::Timeout));
         let down = matches!(result, Err(Fault::Timeout | Fault::Unavailable));
         if self.breaker().record(Instant::now(), down) {

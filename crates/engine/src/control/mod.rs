@@ -15,7 +15,7 @@ use crate::session::Session;
 use crate::shared::SharedPorts;
 use crate::slots::Slots;
 use crate::{
-    ControlInput, ControlOutput, Dial, EngineConfig, LegId, PortPool, Snapshot, StreamId, TraceKind,
+    Census, ControlInput, ControlOutput, Dial, EngineConfig, LegId, PortPool, Snapshot, StreamId, TraceKind,
 };
 use ladders::Strays;
 use passline_flow::Program;
@@ -202,6 +202,32 @@ impl Control {
         let mut calls: Vec<_> = self.sessions.values().map(Session::live).collect();
         calls.sort_by_key(|call| call.start);
         Snapshot { calls, trunks: self.trunk_status(), devices: self.device_status() }
+    }
+
+    /// How much is going on.
+    pub fn census(&self) -> Census {
+        let mut census = Census {
+            max_calls: self.core.config.max_calls,
+            draining: self.draining,
+            transactions: self.core.sip.transactions(),
+            dialogs: self.core.sip.calls(),
+            idle_ports: self.core.ports.idle(),
+            lookups: self.lookups.len(),
+            bindings: self.device_status().iter().map(|device| device.contacts.len()).sum(),
+            trunks: self.trunk_status(),
+            ..Census::default()
+        };
+        for session in self.sessions.values() {
+            let (direction, codec) = session.brief();
+            match direction {
+                crate::Direction::Incoming => census.incoming += 1,
+                crate::Direction::Outgoing => census.outgoing += 1,
+            }
+            if let Some(codec) = codec {
+                *census.codecs.entry(codec).or_default() += 1;
+            }
+        }
+        census
     }
 
     fn configure(&mut self, now: Instant, config: EngineConfig) {

@@ -269,6 +269,11 @@ impl Session {
         })
     }
 
+    /// Direction and codec: what is counted.
+    pub(crate) fn brief(&self) -> (Direction, Option<&'static str>) {
+        (self.draft.direction, self.draft.codec)
+    }
+
     /// The call as it stands.
     pub(crate) fn live(&self) -> LiveCall {
         let draft = &self.draft;

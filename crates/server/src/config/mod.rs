@@ -2,6 +2,7 @@
 mod check;
 mod device;
 mod host;
+mod http;
 mod identity;
 mod limits;
 mod listen;
@@ -16,6 +17,7 @@ pub mod trunk;
 pub use check::{exposed, networks_of, password};
 pub use device::Device;
 pub use host::Host;
+pub use http::Http;
 pub use identity::{Identity, Target};
 pub use limits::Limits;
 pub use listen::{Listen, Transport};
@@ -60,6 +62,8 @@ pub struct Config {
     pub policy: passline_connectors::AuthorityConfig,
     /// Target systems beside the embedded ones.
     pub targets: Vec<Target>,
+    /// Metrics and health.
+    pub http: Http,
     /// Call records.
     pub calls: Calls,
     /// Log output.
@@ -170,6 +174,13 @@ impl Config {
                  can hear the audio can read them. Use TLS for SIP there, too."
             )
         }));
+        if let Some(listen) = self.http.listen.filter(|listen| is_public(listen.ip())) {
+            warnings.push(format!(
+                "WARNING: http.listen {listen} can be reached from networks that are not yours, and everyone may read the \
+                 metrics there. Set it to an address of this machine alone, e.g. 127.0.0.1:{}.",
+                listen.port()
+            ));
+        }
         warnings
     }
 

@@ -175,7 +175,8 @@ fn what_is_commented_out_in_it_is_good_too() {
     let mut open = String::new();
     for line in text.lines() {
         let bare = line.trim_start();
-        let is_default = ["trunks: []", "devices: []", "routes: []", "targets: []"].contains(&line);
+        let is_default =
+            ["trunks: []", "devices: []", "routes: []", "targets: []", "http: {}"].contains(&line);
         // `#setting: …` and `#    setting: …` are settings, `# Text` is a remark.
         let setting = bare.strip_prefix('#').filter(|rest| {
             let inner = rest.trim_start().strip_prefix('#').unwrap_or(rest.trim_start());
