@@ -93,7 +93,7 @@ impl Drift {
 mod tests {
     use super::*;
 
-    /// An hour of packets with up to 60 ms of jitter.
+    /// What is estimated from so many packets with up to 60 ms of jitter.
     fn estimate(ppm: f64, packets: u64) -> Option<f32> {
         let mut drift = Drift::default();
         let mut random = 7u64;

@@ -25,6 +25,13 @@ struct Walk {
 }
 
 impl Walk {
+    /// A walk in this call; `peer`: From, To and Call-ID of the peer's requests, `cseq` the last one that it used.
+    fn new(bench: Bench, rng: ChaCha20Rng, call: CallHandle, peer: [String; 3], cseq: u32) -> Walk {
+        let [from, to, call_id] = peer;
+        let (open, steps) = (Vec::new(), Vec::new());
+        Walk { bench, rng, call, from, to, call_id, cseq, open, steps, ended: 0 }
+    }
+
     fn draw(&mut self, below: u32) -> u32 {
         self.rng.next_u32() % below
     }
@@ -246,19 +253,8 @@ fn walks_of_called_calls_end_clean() {
         bench.receive(&text);
         let Some(Event::Incoming { call, .. }) = bench.events.pop() else { panic!() };
         let rng = ChaCha20Rng::seed_from_u64(seed);
-        let (from, to) = (field(&text, Name::From), field(&text, Name::To));
-        let mut walk = Walk {
-            bench,
-            rng,
-            call,
-            from,
-            to,
-            call_id: "cid".into(),
-            cseq: 1,
-            open: Vec::new(),
-            steps: Vec::new(),
-            ended: 0,
-        };
+        let peer = [field(&text, Name::From), field(&text, Name::To), "cid".into()];
+        let mut walk = Walk::new(bench, rng, call, peer, 1);
         for _ in 0..40 {
             walk.step();
         }
@@ -278,20 +274,9 @@ fn walks_of_placed_calls_end_clean() {
         let invite = bench.last();
         let call_id = field(&invite, Name::CallId);
         // The peer's requests carry our From as their To.
-        let (from, to) = ("<sip:5000@192.0.2.9>;tag=peer".to_owned(), field(&invite, Name::From));
+        let peer = ["<sip:5000@192.0.2.9>;tag=peer".to_owned(), field(&invite, Name::From), call_id];
         let rng = ChaCha20Rng::seed_from_u64(seed);
-        let mut walk = Walk {
-            bench,
-            rng,
-            call,
-            from,
-            to,
-            call_id,
-            cseq: 0,
-            open: Vec::new(),
-            steps: Vec::new(),
-            ended: 0,
-        };
+        let mut walk = Walk::new(bench, rng, call, peer, 0);
         walk.look();
         for _ in 0..40 {
             walk.step();
