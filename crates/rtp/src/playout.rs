@@ -55,7 +55,7 @@ pub(crate) struct Player {
     last_samples: u32,
     concealment: Concealment,
     /// What the next packet told of a lost one, and which part of it is still to be heard.
-    recovered: [i16; RECOVERED],
+    recovered: Box<[i16]>,
     recovery: std::ops::Range<usize>,
     /// While the sender is silent and said how its silence sounds.
     comfort: Option<Noise>,
@@ -90,7 +90,7 @@ impl Player {
             lost: 0,
             last_samples: FRAME as u32,
             concealment: Concealment::new(),
-            recovered: [0; RECOVERED],
+            recovered: recovered(codec),
             recovery: 0..0,
             comfort: None,
             window: 0,
@@ -106,6 +106,9 @@ impl Player {
     /// Another codec was agreed on. Not in a tick.
     pub(crate) fn admit(&mut self, codec: Codec) {
         self.decoders.admit(codec);
+        if self.recovered.is_empty() {
+            self.recovered = recovered(codec);
+        }
     }
 
     /// An audio packet arrived: measures the spread.
@@ -355,6 +358,11 @@ impl Player {
         made.filled += count as usize;
         self.position = self.position.map(|p| p.wrapping_add(count));
     }
+}
+
+/// Room for a lost packet; the laws of G.711 tell nothing of one.
+fn recovered(codec: Codec) -> Box<[i16]> {
+    vec![0; if codec.is_law() { 0 } else { RECOVERED }].into_boxed_slice()
 }
 
 /// The sender's silence, as it told of it.
