@@ -52,7 +52,7 @@ struct Held {
     /// It was counted as bad.
     refused: bool,
     length: usize,
-    payload: [u8; MAX_PAYLOAD],
+    payload: Box<[u8; MAX_PAYLOAD]>,
 }
 
 /// Takes RTP packets and gives playout frames.
@@ -116,7 +116,7 @@ impl Receiver {
                 meaning: Meaning::Unknown,
                 refused: false,
                 length: 0,
-                payload: [0; MAX_PAYLOAD],
+                payload: Box::new([0; MAX_PAYLOAD]),
             },
             side: None,
             jitter: 0.0,
@@ -290,7 +290,7 @@ impl Receiver {
 
     /// Accepts the packet on probation: the first of a new sequence.
     fn release(&mut self, index: u64, digits: &mut DigitPath) {
-        let payload = self.held.payload;
+        let payload = *self.held.payload;
         let packet = Packet {
             marker: self.held.marker,
             payload_type: 0,

@@ -75,7 +75,7 @@ pub(crate) struct Sender {
     /// For codecs other than the laws.
     coder: Option<Box<Coder>>,
     /// Octets of a law that wait for a packet to be full.
-    law: [u8; PENDING],
+    law: Box<[u8; PENDING]>,
     /// Samples that wait, here or at the coder, and the timestamp of the first of them.
     pending: usize,
     pending_at: u32,
@@ -116,7 +116,7 @@ impl Sender {
             covered: 0,
             spurt: true,
             coder: coder(terms.codec),
-            law: [0; PENDING],
+            law: Box::new([0; PENDING]),
             pending: 0,
             pending_at: 0,
             events: EventSender::new(EVENT_PTIME_MS).with_clock(terms.event_clock),
@@ -255,7 +255,7 @@ impl Sender {
         self.pending_at = at.wrapping_add(length as u32);
         match self.coder.take() {
             None => {
-                let law = self.law;
+                let law = *self.law;
                 let written = self.audio_packet(&law[..length], at, out);
                 self.law.copy_within(length..pending, 0);
                 written
