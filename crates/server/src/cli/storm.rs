@@ -124,6 +124,9 @@ pub struct StormArgs {
     /// Copies of the end of a telephone-event get timestamps of their own, as some gateways make them.
     #[arg(long, help_heading = "Impairments")]
     pub restamp_ends: bool,
+    /// Only this caller of a run with the same seed: the same keys, and the same happens to its packets.
+    #[arg(long, value_name = "N", conflicts_with_all = ["calls", "hold", "search"])]
+    pub caller: Option<u32>,
     /// Run on this processor core only.
     #[arg(long, value_name = "N")]
     pub core: Option<usize>,

@@ -53,6 +53,8 @@ pub struct Place {
 /// One caller's audio.
 struct Stream {
     caller: u32,
+    /// Its number in the run of which it may be a part.
+    number: u32,
     /// Its own socket, connected; without one, the shared one.
     socket: Option<UdpSocket>,
     terms: Terms,
@@ -106,6 +108,7 @@ pub struct Media {
     sound: Sound,
     habit: Option<Habit>,
     impairment: Impairment,
+    first: u32,
     shared: Option<UdpSocket>,
     /// Where the reports of the other side go, for all callers (RFC 3605).
     rtcp: UdpSocket,
@@ -130,7 +133,7 @@ pub struct Media {
 }
 
 impl Media {
-    /// Nobody speaks yet. With `shared`, all callers have one socket.
+    /// Nobody speaks yet. The first caller has number `first` in the run; with `shared`, all have one socket.
     ///
     /// # Errors
     /// Of the machine.
@@ -139,6 +142,7 @@ impl Media {
         sound: Sound,
         habit: Option<Habit>,
         impairment: Impairment,
+        first: u32,
         shared: bool,
     ) -> Result<Self, Failure> {
         let rtcp = socket(local)?;
@@ -152,6 +156,7 @@ impl Media {
             sound,
             habit,
             impairment,
+            first,
             by_port: if shared.is_some() { vec![NONE; 65_536] } else { Vec::new() },
             shared,
             rtcp,
@@ -214,17 +219,20 @@ impl Media {
             self.places.resize(caller as usize + 1, None);
         }
         self.places[caller as usize] = Some(Place { turn, index: streams.len() });
+        // What is said, pressed and lost depends on this number and the seed.
+        let number = self.first.wrapping_add(caller);
         streams.push(Stream {
             caller,
+            number,
             socket,
             terms,
-            sequence: (caller.wrapping_mul(40_503) >> 3) as u16,
-            timestamp: caller.wrapping_mul(2_654_435_761),
-            ssrc: caller.wrapping_mul(0x9E37_79B1) ^ 0x5057_4C4E,
+            sequence: (number.wrapping_mul(40_503) >> 3) as u16,
+            timestamp: number.wrapping_mul(2_654_435_761),
+            ssrc: number.wrapping_mul(0x9E37_79B1) ^ 0x5057_4C4E,
             position: 0,
             ear: Ear::default(),
-            keys: self.habit.map(|habit| Box::new(Keys::new(habit, caller))),
-            network: (!self.impairment.is_none()).then(|| Box::new(Network::new(self.impairment, caller))),
+            keys: self.habit.map(|habit| Box::new(Keys::new(habit, number))),
+            network: (!self.impairment.is_none()).then(|| Box::new(Network::new(self.impairment, number))),
         });
         Ok(())
     }
@@ -372,7 +380,7 @@ impl Stream {
                     None
                 })
             });
-            let payload = tone.unwrap_or_else(|| sound.frame(self.caller, position));
+            let payload = tone.unwrap_or_else(|| sound.frame(self.number, position));
             self.packet(self.terms.payload_type, position == 0, timestamp, payload, exit);
         }
         self.position = position.wrapping_add(1);

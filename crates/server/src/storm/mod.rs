@@ -99,7 +99,7 @@ fn once(
         transport: if plan.tcp { "TCP" } else { "UDP" },
         run: entropy::rng().next_u32(),
     };
-    let media = Media::new(plan.local, sound, args.habit(), args.impairment(), plan.shared)?;
+    let media = Media::new(plan.local, sound, args.habit(), args.impairment(), plan.first, plan.shared)?;
     let mut tally = Load::new(plan, link, media, common, args.pid).run(stop)?;
     if let Some(config) = records {
         tally.digits = Some(digits::check(config, &tally.keyed)?);

@@ -40,6 +40,8 @@ pub struct Plan {
     pub media_addresses: Vec<IpAddr>,
     /// Calls at one time.
     pub calls: usize,
+    /// The number that the first caller has.
+    pub first: u32,
     /// New calls a second.
     pub rate: f64,
     /// How long is measured.
@@ -101,7 +103,8 @@ impl Plan {
             local,
             tcp,
             media_addresses,
-            calls: args.calls as usize,
+            calls: if args.caller.is_some() { 1 } else { args.calls as usize },
+            first: args.caller.unwrap_or(0),
             rate: args.rate,
             duration: args.duration,
             hold: args.hold,
@@ -203,6 +206,12 @@ mod tests {
         assert!(far("--calls 11").unwrap_err().contains("--yes-i-own-this"));
         assert!(far("--calls 5 --mode setups --rate 50").unwrap_err().contains("--yes-i-own-this"));
         assert!(far("--calls 11 --yes-i-own-this").is_ok());
+    }
+
+    #[test]
+    fn one_caller_of_a_run_can_call_alone() {
+        let plan = plan("sip:1@127.0.0.1 --caller 47").unwrap();
+        assert_eq!((plan.calls, plan.first), (1, 47));
     }
 
     #[test]

@@ -273,7 +273,9 @@ fn keys(plan: &Plan, tally: &Tally, lines: &mut Lines) {
         ),
     ));
     for (call, pressed, heard) in &digits.faulty {
-        lines.push(("", format!("{call}: pressed {pressed}, heard {heard}")));
+        // The number at its end is that of the caller.
+        let caller = call.rsplit('-').next().unwrap_or_default();
+        lines.push(("", format!("{call}: pressed {pressed}, heard {heard}; again: --caller {caller}")));
     }
     lines.push((
         "to the server",
