@@ -50,8 +50,8 @@ pub enum SoundArg {
 #[derive(Clone, Debug, Args)]
 pub struct StormArgs {
     /// Whom to call, e.g. sip:5001@127.0.0.1:5060;transport=tcp
-    #[arg(required_unless_present = "bare", default_value = "", hide_default_value = true)]
-    pub uri: String,
+    #[arg(required_unless_present = "bare")]
+    pub uri: Option<String>,
     /// No SIP: audio alone, each call with a port of this range, or all with this port.
     #[arg(long, value_name = "IP:PORT[-PORT]", conflicts_with_all = ["uri", "mode", "hold"], value_parser = bare)]
     pub bare: Option<Bare>,

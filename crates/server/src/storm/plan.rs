@@ -72,7 +72,7 @@ impl Plan {
     pub fn new(args: &StormArgs) -> Result<Self, Failure> {
         let (server, is_tcp) = match args.bare {
             Some(bare) => (bare.first, false),
-            None => destination(&args.uri)?,
+            None => destination(args.uri.as_deref().unwrap_or_default())?,
         };
         let local = match args.from_address {
             Some(address) => address,
@@ -98,7 +98,10 @@ impl Plan {
         let mut media_addresses = args.media_address.clone();
         media_addresses.push(server.ip());
         let plan = Self {
-            uri: args.bare.map_or_else(|| args.uri.clone(), |bare| format!("{}-{}", bare.first, bare.last)),
+            uri: args.bare.map_or_else(
+                || args.uri.clone().unwrap_or_default(),
+                |bare| format!("{}-{}", bare.first, bare.last),
+            ),
             server,
             local,
             tcp,
@@ -217,6 +220,7 @@ mod tests {
     #[test]
     fn nonsense_is_refused_with_a_remedy() {
         for line in [
+            "",
             "5001",
             "sip:1@127.0.0.1 --rate 0",
             "sip:1@127.0.0.1 --rate -3",

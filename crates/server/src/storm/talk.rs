@@ -74,6 +74,8 @@ pub struct Talk {
     pending: Option<Pending>,
     /// It was to hang up before it was answered.
     leaves: bool,
+    /// CANCEL was sent.
+    cancelled: bool,
     /// Requests that were sent again.
     pub retransmissions: u32,
 }
@@ -94,6 +96,7 @@ impl Talk {
             routes: Vec::new(),
             pending: None,
             leaves: false,
+            cancelled: false,
             retransmissions: 0,
         }
     }
@@ -130,9 +133,9 @@ impl Talk {
         match self.state {
             State::Idle => self.state = State::Over,
             State::Calling => self.leaves = true,
-            State::Proceeding if self.leaves => {}
+            State::Proceeding if self.cancelled => {}
             State::Proceeding => {
-                self.leaves = true;
+                (self.leaves, self.cancelled) = (true, true);
                 out.push(self.write(common, "CANCEL", (self.invite, ""), &[], None));
                 if let Some(pending) = &mut self.pending {
                     pending.give_up = pending.give_up.min(now + 8 * T1);
@@ -217,9 +220,11 @@ impl Talk {
                     pending.again = None;
                     pending.octets = Vec::new();
                     // A call may ring for three minutes (timer C).
-                    pending.give_up = now + Duration::from_secs(180);
+                    if !self.cancelled {
+                        pending.give_up = now + Duration::from_secs(180);
+                    }
                 }
-                if std::mem::take(&mut self.leaves) {
+                if self.leaves {
                     self.leave(now, common, out);
                 }
                 None
