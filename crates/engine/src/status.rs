@@ -112,6 +112,10 @@ pub struct Census {
     pub max_calls: usize,
     /// Calls that are not over by codec, where one was agreed on.
     pub codecs: BTreeMap<&'static str, usize>,
+    /// Share of the time in which the least busy media shard was at work, percent.
+    pub busy: u8,
+    /// From this on, new calls are refused.
+    pub busy_limit: u8,
     /// No new calls are taken any more.
     pub draining: bool,
     /// SIP transactions under way.

@@ -208,6 +208,8 @@ impl Control {
     pub fn census(&self) -> Census {
         let mut census = Census {
             max_calls: self.core.config.max_calls,
+            busy: self.busy,
+            busy_limit: self.core.config.busy_limit,
             draining: self.draining,
             transactions: self.core.sip.transactions(),
             dialogs: self.core.sip.calls(),

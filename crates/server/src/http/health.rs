@@ -82,6 +82,11 @@ fn door(load: &Load) -> Vec<Reason> {
     if calls >= census.max_calls {
         reasons.push(Reason::new("full", format!("{calls} of {} calls", census.max_calls)));
     }
+    if census.busy >= census.busy_limit {
+        let (busy, limit) = (census.busy, census.busy_limit);
+        let text = format!("the media shards are at work {busy} % of the time, {limit} % are allowed");
+        reasons.push(Reason::new("overloaded", text));
+    }
     if census.idle_ports == 0 {
         reasons.push(Reason::new("no_port", "every RTP port is in use"));
     }
@@ -113,13 +118,16 @@ mod tests {
         let mut load = Load::default();
         load.census.max_calls = 2;
         load.census.idle_ports = 10;
+        load.census.busy = 84;
+        load.census.busy_limit = 85;
         assert_eq!(codes(&load), Vec::<&str>::new());
         load.census.incoming = 1;
         load.census.outgoing = 1;
         assert_eq!(codes(&load), ["full"]);
         load.census.draining = true;
+        load.census.busy = 85;
         load.census.idle_ports = 0;
-        assert_eq!(codes(&load), ["draining", "full", "no_port"]);
+        assert_eq!(codes(&load), ["draining", "full", "overloaded", "no_port"]);
     }
 
     #[test]

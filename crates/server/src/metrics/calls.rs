@@ -67,7 +67,7 @@ impl Calls {
                 );
             }
         }
-        for reason in ["full", "unknown_number", "not_allowed", "no_common_codec"] {
+        for reason in ["full", "overloaded", "unknown_number", "not_allowed", "no_common_codec"] {
             drop(self.refused.get_or_create(&[("reason", reason.into())]));
         }
         for codec in CODECS {

@@ -51,6 +51,18 @@ fn calls(to: &mut DescriptorEncoder<'_>, load: &Load) -> Result {
         [("incoming", census.incoming), ("outgoing", census.outgoing)]
             .map(|(direction, count)| (vec![("direction", direction)], count as f64)),
     )?;
+    gauge(
+        to,
+        "passline_media_busy_ratio",
+        "Share of the time in which the least busy media shard was at work, in the last half second",
+        [(vec![], f64::from(census.busy) / 100.0)],
+    )?;
+    gauge(
+        to,
+        "passline_media_busy_limit_ratio",
+        "From this share on, new calls are refused; above 1: never",
+        [(vec![], f64::from(census.busy_limit) / 100.0)],
+    )?;
     gauge(to, "passline_calls_limit", "Most calls at one time", [(vec![], census.max_calls as f64)])?;
     gauge(
         to,
