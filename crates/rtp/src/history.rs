@@ -66,10 +66,10 @@ pub(crate) struct History {
     written: u64,
 }
 
-/// Octets that one second takes, and a little more.
+/// Octets that one second takes, and a little more: a power of two, so that places in the ring cost no division.
 fn arena(codec: Codec) -> usize {
     let (FrameSize::Fixed(octets) | FrameSize::Variable(octets)) = codec.info().frame;
-    (octets * 51).next_multiple_of(1024).max(ARENA)
+    (octets * 51).next_power_of_two().max(ARENA)
 }
 
 impl History {
@@ -132,7 +132,7 @@ impl History {
             Content::Comfort(_) | Content::Other => 0,
         };
         let position = self.reserve(payload.len());
-        let start = (position % self.arena.len() as u64) as usize;
+        let start = self.place(position);
         self.arena[start..start + payload.len()].copy_from_slice(payload);
         self.slots[at] = Slot {
             index,
@@ -147,10 +147,15 @@ impl History {
         Inserted::New
     }
 
+    /// Where in the ring a position lies.
+    fn place(&self, position: u64) -> usize {
+        position as usize & (self.arena.len() - 1)
+    }
+
     /// The next place in the ring where `length` octets fit in one piece.
     fn reserve(&mut self, length: usize) -> u64 {
         let arena = self.arena.len();
-        let start = (self.written % arena as u64) as usize;
+        let start = self.place(self.written);
         if start + length > arena {
             self.written += (arena - start) as u64;
         }
@@ -172,11 +177,10 @@ impl History {
 
     /// The payload of a packet; empty if it was overwritten or held no audio.
     pub(crate) fn payload(&self, slot: &Slot) -> &[u8] {
-        let arena = self.arena.len() as u64;
-        if self.written - slot.position > arena {
+        if self.written - slot.position > self.arena.len() as u64 {
             return &[];
         }
-        let start = (slot.position % arena) as usize;
+        let start = self.place(slot.position);
         self.arena.get(start..start + usize::from(slot.length)).unwrap_or(&[])
     }
 }
