@@ -1,5 +1,5 @@
 //! One press, one digit, live: real phones behind a bad network, two hundred other calls beside them, and a process that
-//! is stopped now and then.
+//! is stopped, or starved by a busy neighbour, now and then.
 use passline_rtp::{Codec, Digit, Method, ToneGenerator};
 use passline_tests::{
     baresip::Baresip,
@@ -28,6 +28,8 @@ const PAUSE: usize = 640;
 /// Our process stands still for so long, and then runs for so long.
 const STOPPED: Duration = Duration::from_millis(300);
 const RUNNING: Duration = Duration::from_secs(9);
+/// A neighbour keeps all cores busy for so long, each time after we stood still.
+const BURNT: Duration = Duration::from_secs(2);
 
 /// What the issue names: 5 % loss, 10 % duplication, 60 ms jitter, standstills of 400 ms.
 fn harsh(seed: u64) -> Impairment {
@@ -138,6 +140,21 @@ fn by_method(relay: &Relay, method: Method, keys: &str) {
     talk(Voice::Quick, vec![plan]);
 }
 
+/// A busy neighbour: one thread a core that does nothing but turn round.
+fn burn() {
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                let begun = Instant::now();
+                while begun.elapsed() < BURNT {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+    });
+}
+
 /// Waits until the call stands.
 fn stands(relay: &Relay) {
     let taken = wait_for(Duration::from_secs(20), || relay.answered().then_some(()));
@@ -225,6 +242,7 @@ fn one_press_is_one_digit_behind_a_bad_network_under_load_and_when_stopped() {
             std::thread::sleep(STOPPED);
             passline_tests::process::signal(pid, "CONT");
             stops += 1;
+            burn();
             wait_for(RUNNING, || {
                 (calls.iter().all(|call| call.is_finished()) && load.is_finished()).then_some(())
             });
@@ -236,7 +254,10 @@ fn one_press_is_one_digit_behind_a_bad_network_under_load_and_when_stopped() {
     });
 
     let calls = server.calls(rows.len() + LOAD);
-    println!("{stops} stops of {STOPPED:?} in {:?}, {LOAD} other calls", begun.elapsed());
+    println!(
+        "{stops} stops of {STOPPED:?}, each with {BURNT:?} of a busy neighbour after it, in {:?}, {LOAD} other calls",
+        begun.elapsed()
+    );
     println!("| caller | presses | packets | lost | doubled | held | restamped | digits | missed | extra |");
     println!("|---|---|---|---|---|---|---|---|---|---|");
     let mut failed = Vec::new();
