@@ -54,21 +54,32 @@ struct Bench {
 /// What is called.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
-    Passline,
+    Own,
+    Shared,
     Inband,
     BareOwn,
     BareShared,
 }
 
 impl Kind {
-    const ALL: [Kind; 4] = [Kind::Passline, Kind::Inband, Kind::BareOwn, Kind::BareShared];
+    const ALL: [Kind; 5] = [Kind::Own, Kind::Shared, Kind::Inband, Kind::BareOwn, Kind::BareShared];
 
     fn name(self) -> &'static str {
         match self {
-            Kind::Passline => "Passline, keys by RFC 4733",
-            Kind::Inband => "Passline, keys as tones",
+            Kind::Own => "Passline, a port per call, keys by RFC 4733",
+            Kind::Shared => "Passline, 16 calls a port, keys by RFC 4733",
+            Kind::Inband => "Passline, 16 calls a port, keys as tones",
             Kind::BareOwn => "bare loop, a socket per call",
             Kind::BareShared => "bare loop, one socket, batches",
+        }
+    }
+
+    /// The callers are a trunk: what its settings say.
+    fn trunk(self) -> &'static str {
+        match self {
+            Kind::Own => "dtmf: rfc4733",
+            Kind::Shared => "dtmf: rfc4733, shared_ports: true",
+            _ => "shared_ports: true",
         }
     }
 }
@@ -93,15 +104,21 @@ impl Bench {
         self.folder.path().join(name)
     }
 
-    /// A fresh server on core 0.
+    /// A fresh server on core 0, with the ways of the usual kind.
     fn server(&self) -> Process {
+        self.server_for(Kind::Shared)
+    }
+
+    fn server_for(&self, kind: Kind) -> Process {
         let data = self.file("data");
         let _ = std::fs::remove_dir_all(&data);
         let (first, last) = PORTS;
         let extra = std::env::var("SERVER_CONFIG").unwrap_or_default();
         let config = format!(
-            "data: {}\nsip:\n  listen: [\"udp:{SIP}\"]\n  max_calls: {MOST}\nrtp:\n  ports: {first}-{last}\nlog: {{ level: warn }}\n{extra}\n",
-            data.display()
+            "data: {}\nsip:\n  listen: [\"udp:{SIP}\"]\n  max_calls: {MOST}\nrtp:\n  ports: {first}-{last}\n  busy_limit: 97\n\
+             trunks:\n  - {{ name: callers, networks: [127.0.0.1], options_s: 0, {} }}\nlog: {{ level: warn }}\n{extra}\n",
+            data.display(),
+            kind.trunk()
         );
         let path = self.file("passline.yaml");
         std::fs::write(&path, config).expect("our own folder");
@@ -147,9 +164,9 @@ impl Bench {
             vec!["--calls", &calls_text, "--rate", "500", "--for", &time, "--key-every", "5s"];
         arguments.extend(ASKED);
         let process = match kind {
-            Kind::Passline | Kind::Inband => {
+            Kind::Own | Kind::Shared | Kind::Inband => {
                 arguments.push(&uri);
-                self.server()
+                self.server_for(kind)
             }
             Kind::BareOwn => {
                 arguments.extend(["--bare", &own]);
