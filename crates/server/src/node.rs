@@ -111,13 +111,13 @@ impl Node {
                     self.metrics.calls.started();
                     tracing::info!(call = %call, from, to, "call");
                     let start = utc(SystemTime::now());
-                    self.hub.tell(News::Started(RunningCall {
+                    self.hub.tell(News::Started(Box::new(RunningCall {
                         call: call.0,
                         start,
                         from,
                         to,
                         ..RunningCall::default()
-                    }));
+                    })));
                 }
                 NetEvent::Record { record, start, end } => {
                     self.metrics.calls.ended(&record);

@@ -152,7 +152,7 @@ async fn carry_out(
             match act::calls(&desk.handle).await {
                 Ok(calls) => {
                     for call in calls {
-                        to.item(&News::Started(call)).await?;
+                        to.item(&News::Started(Box::new(call))).await?;
                     }
                 }
                 Err(why) => return Ok(Err(why)),

@@ -91,7 +91,7 @@ pub struct ContactLine {
 #[serde(rename_all = "snake_case")]
 pub enum News {
     /// A call came in.
-    Started(RunningCall),
+    Started(Box<RunningCall>),
     /// A call is over.
     Ended(Box<CallRecord>),
     /// A trunk, a registration, a device or a ban changed.
