@@ -75,8 +75,22 @@ fn unsafe_code_is_forbidden_everywhere() {
         let file = if name == "server" { "main.rs" } else { "lib.rs" };
         let path = root().join("crates").join(name).join("src").join(file);
         let text = fs::read_to_string(&path).expect("a crate root");
-        assert!(text.contains("#![forbid(unsafe_code)]"), "{name} does not forbid unsafe code");
+        // Batches of packets and a thread's priority are the kernel's alone to give, and `net` the only one who asks it.
+        let said = if name == "net" { "#![deny(unsafe_code)]" } else { "#![forbid(unsafe_code)]" };
+        assert!(text.contains(said), "{name} does not say {said}");
     }
+    let net = root().join("crates/net/src");
+    let mut allowed = Vec::new();
+    for entry in fs::read_dir(&net).expect("sources") {
+        let path = entry.expect("a file").path();
+        if path.extension().is_some_and(|kind| kind == "rs")
+            && fs::read_to_string(&path).expect("text").contains("unsafe {")
+        {
+            allowed.push(path.file_name().expect("a name").to_string_lossy().into_owned());
+        }
+    }
+    allowed.sort();
+    assert_eq!(allowed, ["media_thread.rs", "packet_io.rs"]);
 }
 
 #[test]
