@@ -274,7 +274,8 @@ fn keys(plan: &Plan, tally: &Tally, lines: &mut Lines) {
     ));
     for (call, pressed, heard) in &digits.faulty {
         // The number at its end is that of the caller.
-        let caller = call.rsplit('-').next().unwrap_or_default();
+        let caller = call.rsplit('-').next().and_then(|number| number.parse::<u32>().ok()).unwrap_or(0);
+        let caller = plan.first + caller;
         lines.push(("", format!("{call}: pressed {pressed}, heard {heard}; again: --caller {caller}")));
     }
     lines.push((
