@@ -8,6 +8,8 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 /// Receive buffer of an RTP socket, in octets as the kernel counts them (about 700 for a packet of 172 octets): more
 /// than a second of audio, so that a stall of the process loses nothing.
 const RTP_BUFFER: usize = 128 * 1024;
+/// The same of one that several calls share.
+const SHARED_BUFFER: usize = 16 * RTP_BUFFER;
 /// Receive buffer of a SIP UDP socket: bursts of thousands of INVITEs.
 const SIP_BUFFER: usize = 4 * 1024 * 1024;
 /// Connections that may wait to be accepted.
@@ -20,12 +22,13 @@ pub(crate) struct Pair {
     pub(crate) rtcp: UdpSocket,
 }
 
-/// Binds `port` and `port + 1`.
-pub(crate) fn rtp_pair(address: IpAddr, port: u16, dscp: u8) -> io::Result<Pair> {
+/// Binds `port` and `port + 1`, for one call or for several.
+pub(crate) fn rtp_pair(address: IpAddr, port: u16, dscp: u8, shared: bool) -> io::Result<Pair> {
+    let buffer = if shared { SHARED_BUFFER } else { RTP_BUFFER };
     let odd = port.checked_add(1).ok_or(io::ErrorKind::InvalidInput)?;
     Ok(Pair {
-        rtp: marked(udp(SocketAddr::new(address, port), dscp, RTP_BUFFER)?),
-        rtcp: udp(SocketAddr::new(address, odd), dscp, RTP_BUFFER / 4)?,
+        rtp: marked(udp(SocketAddr::new(address, port), dscp, buffer)?),
+        rtcp: udp(SocketAddr::new(address, odd), dscp, buffer / 4)?,
     })
 }
 
@@ -66,8 +69,11 @@ pub(crate) fn sip_tcp(
 fn udp(address: SocketAddr, dscp: u8, buffer: usize) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     mark(&socket, address, dscp);
-    // The kernel may give less (net.core.rmem_max); then a longer stall loses packets, which is no reason not to run.
-    let _ = socket.set_recv_buffer_size(buffer);
+    // The kernel may give less (net.core.rmem_max) to those who may not ask for more than that (CAP_NET_ADMIN); then a
+    // longer stall loses packets, which is no reason not to run.
+    if setsockopt(&socket, sockopt::RcvBufForce, &buffer).is_err() {
+        let _ = socket.set_recv_buffer_size(buffer);
+    }
     only_v6(&socket, address)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;

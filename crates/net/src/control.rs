@@ -276,7 +276,7 @@ impl ControlTask {
             self.inputs.push_back(Next::Opened(stream));
             return;
         }
-        let pair = bind::rtp_pair(self.config.media_address, port, self.config.dscp_rtp);
+        let pair = bind::rtp_pair(self.config.media_address, port, self.config.dscp_rtp, shared);
         let next = match pair {
             Ok(pair) => {
                 self.tell_shard(usize::from(stream.shard), ToShard::Sockets { stream, pair, shared });
