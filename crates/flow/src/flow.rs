@@ -276,7 +276,7 @@ impl Flow {
                 Next::Exit(node) => Some(node),
                 Next::Done => graph_next(self.node),
                 Next::Fail(fault) => {
-                    cx.audit("fault", &name_of(fault), Some(format!("at {}", cx.place)));
+                    cx.audit("fault", fault.name(), Some(format!("at {}", cx.place)));
                     let handler = cx.definition.handlers.error;
                     return self.end_by(handler, "error");
                 }
@@ -389,17 +389,4 @@ impl Flow {
             cx.out.push_back(Output::Ended);
         }
     }
-}
-
-/// A fault's name as it stands in logs.
-fn name_of(fault: Fault) -> String {
-    match fault {
-        Fault::NotFound => "not_found",
-        Fault::Refused => "refused",
-        Fault::Timeout => "timeout",
-        Fault::Unavailable => "unavailable",
-        Fault::NotAuthenticated => "not_authenticated",
-        Fault::Internal => "internal",
-    }
-    .to_owned()
 }

@@ -30,6 +30,20 @@ pub enum Fault {
     Internal,
 }
 
+impl Fault {
+    /// Its name in logs, flows and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Fault::NotFound => "not_found",
+            Fault::Refused => "refused",
+            Fault::Timeout => "timeout",
+            Fault::Unavailable => "unavailable",
+            Fault::NotAuthenticated => "not_authenticated",
+            Fault::Internal => "internal",
+        }
+    }
+}
+
 /// An account's name on one target: a login name or a DN.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

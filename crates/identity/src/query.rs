@@ -169,6 +169,41 @@ pub enum Query {
     },
 }
 
+impl Query {
+    /// What every query can be called, in logs, traces and metrics.
+    pub const NAMES: [&str; 11] = [
+        "identify",
+        "questions",
+        "verify",
+        "capabilities",
+        "reset",
+        "reset_heard",
+        "reset_unheard",
+        "unlock",
+        "disk_code",
+        "audit",
+        "ticket",
+    ];
+
+    /// What this one is called; nothing of what it asks.
+    pub fn name(&self) -> &'static str {
+        let at = match self {
+            Query::Identify { .. } => 0,
+            Query::Questions { .. } => 1,
+            Query::Verify { .. } => 2,
+            Query::Capabilities { .. } => 3,
+            Query::Reset { .. } => 4,
+            Query::ResetHeard { .. } => 5,
+            Query::ResetUnheard { .. } => 6,
+            Query::Unlock { .. } => 7,
+            Query::DiskCode { .. } => 8,
+            Query::Audit(_) => 9,
+            Query::Ticket { .. } => 10,
+        };
+        Self::NAMES[at]
+    }
+}
+
 /// What comes back; [`Answer::Failed`] may stand for any of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {

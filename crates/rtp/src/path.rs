@@ -78,14 +78,6 @@ impl DigitPath {
         }
     }
 
-    /// Listens to other methods from now on (re-INVITE); presses under way go on.
-    pub fn set_config(&mut self, config: DigitConfig) {
-        self.config = config;
-        if config.inband {
-            self.tones.get_or_insert_default();
-        }
-    }
-
     /// A telephone-event packet in arrival order (any order, duplicates welcome); `at` is its arrival on the media clock,
     /// `timestamp` a number if its clock is of 8000 Hz.
     pub fn event(

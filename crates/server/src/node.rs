@@ -10,7 +10,7 @@ use crate::{
     desk, entropy,
     exit::Failure,
     keeper::Keeper,
-    metrics::{Metrics, query_name},
+    metrics::Metrics,
     news::{self, Weight},
     record::{keep, printable, shown, utc},
     wire,
@@ -98,7 +98,7 @@ impl Node {
                     let (metrics, span) = (self.metrics.clone(), of_call(&call));
                     // Bounded by the calls: a flow has few queries under way at one time.
                     let ask = async move {
-                        let (name, began) = (query_name(&query), Instant::now());
+                        let (name, began) = (query.name(), Instant::now());
                         let answer = authority.ask(&call, &caller, query).await;
                         metrics.answered(name, &answer, began.elapsed());
                         handle.send(Command::Answer { call, number, answer });

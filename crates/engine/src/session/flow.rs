@@ -3,7 +3,7 @@ use super::{Dialog, Session, Side};
 use crate::core::{Core, Notice};
 use crate::{ControlOutput, ShardCommand, TraceKind};
 use passline_flow::{Input, Output};
-use passline_identity::{Answer, Key, Query};
+use passline_identity::{Answer, Key};
 use passline_prompt::Segment;
 use passline_prompt::phrase::Phrase;
 use passline_rtp::Press;
@@ -131,7 +131,7 @@ impl Session {
                 }
             }
             Output::Ask { number, query } => {
-                core.trace(now, Some(&self.call), || TraceKind::Query(query_name(&query)));
+                core.trace(now, Some(&self.call), || TraceKind::Query(query.name()));
                 let caller = match &self.side {
                     Side::Flow(side) => side.caller.clone(),
                     Side::Leg(_) | Side::Bridged(_) => String::new(),
@@ -235,22 +235,6 @@ impl Session {
             Side::Flow(side) => side.speaking.take().is_some(),
             Side::Leg(_) | Side::Bridged(_) => false,
         }
-    }
-}
-
-fn query_name(query: &Query) -> &'static str {
-    match query {
-        Query::Identify { .. } => "identify",
-        Query::Questions { .. } => "questions",
-        Query::Verify { .. } => "verify",
-        Query::Capabilities { .. } => "capabilities",
-        Query::Reset { .. } => "reset",
-        Query::ResetHeard { .. } => "reset_heard",
-        Query::ResetUnheard { .. } => "reset_unheard",
-        Query::Unlock { .. } => "unlock",
-        Query::DiskCode { .. } => "disk_code",
-        Query::Audit(_) => "audit",
-        Query::Ticket { .. } => "ticket",
     }
 }
 

@@ -10,7 +10,7 @@ mod write;
 pub use calls::Calls;
 pub use reading::Reading;
 
-use passline_identity::{Answer, Fault, Query};
+use passline_identity::{Answer, Query};
 use prometheus_client::{
     encoding::text::{encode_eof, encode_registry},
     metrics::{counter::Counter, family::Family, histogram::Histogram},
@@ -58,7 +58,7 @@ impl Metrics {
             "Time until the identity side answered a flow, slow hashes and targets included",
             query_seconds.clone(),
         );
-        for query in QUERIES {
+        for query in Query::NAMES {
             drop(queries.get_or_create(&[("query", query.into()), ("result", "ok".into())]));
             drop(query_seconds.get_or_create(&[("query", query.into())]));
         }
@@ -68,7 +68,7 @@ impl Metrics {
     /// A flow's question was answered.
     pub fn answered(&self, query: &'static str, answer: &Answer, took: Duration) {
         let result = match answer {
-            Answer::Failed(fault) => fault_name(*fault),
+            Answer::Failed(fault) => fault.name(),
             _ => "ok",
         };
         self.queries.get_or_create(&[("query", query.into()), ("result", result.into())]).inc();
@@ -92,48 +92,5 @@ impl Metrics {
         encode_registry(&mut page, &now)?;
         encode_eof(&mut page)?;
         Ok(page)
-    }
-}
-
-/// What questions are called.
-const QUERIES: [&str; 11] = [
-    "identify",
-    "questions",
-    "verify",
-    "capabilities",
-    "reset",
-    "reset_heard",
-    "reset_unheard",
-    "unlock",
-    "disk_code",
-    "audit",
-    "ticket",
-];
-
-/// What a question is called.
-pub fn query_name(query: &Query) -> &'static str {
-    match query {
-        Query::Identify { .. } => "identify",
-        Query::Questions { .. } => "questions",
-        Query::Verify { .. } => "verify",
-        Query::Capabilities { .. } => "capabilities",
-        Query::Reset { .. } => "reset",
-        Query::ResetHeard { .. } => "reset_heard",
-        Query::ResetUnheard { .. } => "reset_unheard",
-        Query::Unlock { .. } => "unlock",
-        Query::DiskCode { .. } => "disk_code",
-        Query::Audit(_) => "audit",
-        Query::Ticket { .. } => "ticket",
-    }
-}
-
-fn fault_name(fault: Fault) -> &'static str {
-    match fault {
-        Fault::NotFound => "not_found",
-        Fault::Refused => "refused",
-        Fault::Timeout => "timeout",
-        Fault::Unavailable => "unavailable",
-        Fault::NotAuthenticated => "not_authenticated",
-        Fault::Internal => "internal",
     }
 }
