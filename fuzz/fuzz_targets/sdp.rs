@@ -8,7 +8,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let local = |suite, length| LocalKey { suite, key: Key::new(vec![7; length]), offered: true };
     let keys = vec![local("AES_CM_128_HMAC_SHA1_80", 30), local("AES_256_CM_HMAC_SHA1_80", 46)];
     for policy in [Encryption::Off, Encryption::Optional, Encryption::Required] {
-        caps.crypto = Crypto { accept: policy, offer: policy, keys: keys.clone() };
+        caps.crypto = Crypto { accept: policy, offer: policy, keys: keys.clone(), at_least: None };
         for agreement in [answer(bytes, &caps).map(|(_, agreement)| agreement), accept(bytes, &caps)] {
             let Ok(agreement) = agreement else { continue };
             assert!(policy != Encryption::Required || agreement.crypto.is_some(), "never plain");

@@ -2,6 +2,7 @@
 use passline_rtp::{Codec, Digit, ToneGenerator};
 use passline_tests::{
     baresip::Baresip,
+    capture::Capture,
     linphone::Linphone,
     needle::Needle,
     phone::{Account, Carrier, Phone, Terms},
@@ -10,7 +11,7 @@ use passline_tests::{
     wait_for,
 };
 use serde_json::Value;
-use std::{fs, path::Path, thread::sleep, time::Duration};
+use std::{collections::BTreeSet, fs, path::Path, thread::sleep, time::Duration};
 
 const KEYS: &str = "1234567890*#11";
 const PASSWORD: &str = "correct-horse-battery";
@@ -92,6 +93,112 @@ fn linphone_calls_with_encrypted_audio_alone() {
     let call = presses(&server, &mut phone);
     assert!(call["encryption"].as_str().is_some_and(|suite| suite.contains("AES")), "{call:#}");
     assert_eq!(call["unauthentic"], 0, "{call:#}");
+}
+
+/// The keys that each INVITE of a capture offered, without those that are sent again.
+fn offered_keys(capture: &Capture) -> Vec<BTreeSet<String>> {
+    let packets = capture.packets();
+    let invites = packets.iter().filter(|packet| packet.payload.starts_with(b"INVITE "));
+    let mut offers: Vec<BTreeSet<String>> = invites
+        .map(|packet| {
+            let text = String::from_utf8_lossy(&packet.payload);
+            let keys = text.split("inline:").skip(1).filter_map(|rest| rest.split_whitespace().next());
+            keys.map(str::to_owned).collect()
+        })
+        .collect();
+    offers.dedup();
+    offers
+}
+
+/// Half the keys, hold and back, the other half: each once, in one encrypted call.
+fn presses_around<P: Phone>(server: &Server, phone: &mut P, holds: impl FnOnce(&mut P)) -> Value {
+    let (before, after) = KEYS.split_at(KEYS.len() / 2);
+    phone.dial(&server.uri("5001"));
+    phone.talks();
+    sleep(Duration::from_millis(500));
+    phone.press(before);
+    sleep(Duration::from_millis(1000));
+    holds(phone);
+    sleep(Duration::from_millis(1000));
+    phone.press(after);
+    sleep(Duration::from_millis(1500));
+    phone.hang_up();
+    let call = server.call();
+    assert_eq!(call["digits"], KEYS, "{call:#}\n{}", phone.output());
+    assert!(call["encryption"].as_str().is_some_and(|suite| suite.contains("AES")), "{call:#}");
+    call
+}
+#[test]
+fn baresip_holds_and_goes_on_in_an_encrypted_call() {
+    let server = Server::start(Setup::default());
+    let mut phone = Baresip::encrypting(&terms(server.folder(), None, "caller"), "srtp-mand", &silence());
+    let call = presses_around(&server, &mut phone, |phone| {
+        phone.hold();
+        sleep(Duration::from_millis(1500));
+        phone.resume();
+    });
+    is_encrypted(&call, "AES_CM_128_HMAC_SHA1_80");
+}
+
+/// linphone, told to, offers new keys whenever it offers.
+#[test]
+fn linphone_changes_its_keys_in_mid_call() {
+    let server = Server::start(Setup::default());
+    let mut capture = Capture::start(server.folder(), &server.filter(), 0);
+    let mut phone = Linphone::changing_keys(&terms(server.folder(), None, "caller"));
+    let call = presses_around(&server, &mut phone, |phone| {
+        phone.hold();
+        sleep(Duration::from_millis(1500));
+        phone.resume();
+    });
+    assert_eq!(call["unauthentic"], 0, "{call:#}");
+    capture.finish();
+    let offers = offered_keys(&capture);
+    assert!(offers.len() >= 3, "{offers:?}");
+    let anew = |pair: &[BTreeSet<String>]| pair[0].is_disjoint(&pair[1]);
+    assert!(offers.windows(2).all(anew), "each offer has new keys");
+}
+
+/// What we offer where encryption is optional: keys beside plain audio, and each telephone answers as it can.
+#[test]
+fn telephones_with_and_without_encryption_answer_an_optional_offer() {
+    let devices = "devices:
+  - { extension: 201, password_file: phone.password, srtp: optional }
+  - { extension: 202, password_file: phone.password, srtp: optional }
+  - { extension: 203, password_file: phone.password, srtp: off }
+";
+    let mut server = Server::prepare(Setup { more: devices.into(), ..Setup::default() });
+    server.secret("phone.password", PASSWORD);
+    server.restart();
+    let account =
+        |user: &str| Account { user: user.into(), password: PASSWORD.into(), registrar: server.sip };
+    let [first, second, third] = ["201", "202", "203"].map(account);
+    let folder = server.folder();
+    let mut secret = Baresip::encrypting(&terms(folder, Some(&first), "201"), "srtp", &silence());
+    let mut plain = Baresip::with(&terms(folder, Some(&second), "202"));
+    let mut caller = Twinkle::start(&terms(folder, Some(&third), "203"));
+    let phones: [&mut dyn Phone; 3] = [&mut secret, &mut plain, &mut caller];
+    phones.into_iter().for_each(|phone| phone.is_registered());
+    for (count, number, phone) in [(2, "201", &mut secret), (4, "202", &mut plain)] {
+        caller.dial(&server.uri(number));
+        Phone::answer(phone);
+        caller.talks();
+        sleep(Duration::from_millis(2500));
+        caller.hang_up();
+        Phone::is_over(phone);
+        let ended = wait_for(Duration::from_secs(10), || {
+            let calls = server.json(&["calls", "--last", "100", "--json"]);
+            (calls.len() >= count).then_some(calls)
+        });
+        let calls = ended.expect("both halves of the call");
+        let ours = calls.iter().find(|call| call["direction"] == "outgoing" && call["to"] == number);
+        let ours = ours.expect("our half");
+        assert!(ours["received"].as_u64() > Some(50) && ours["sent"].as_u64() > Some(50), "{ours:#}");
+        match number {
+            "201" => is_encrypted(ours, "AEAD_AES_256_GCM"),
+            _ => assert!(ours["encryption"].is_null(), "{ours:#}"),
+        }
+    }
 }
 
 /// Our own offers to telephones, each of which takes encrypted audio alone, and to one that knows none.

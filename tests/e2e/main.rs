@@ -9,6 +9,7 @@ mod cli;
 mod codecs;
 mod crash;
 mod encrypted;
+mod encrypted_offers;
 mod failure;
 mod fixtures;
 mod house;

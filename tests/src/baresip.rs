@@ -97,6 +97,16 @@ impl Baresip {
         self.command("hangup", "");
     }
 
+    /// Puts its call on hold.
+    pub fn hold(&mut self) {
+        self.command("hold", "");
+    }
+
+    /// Takes its call up again.
+    pub fn resume(&mut self) {
+        self.command("resume", "");
+    }
+
     /// What it printed.
     pub fn output(&self) -> String {
         self.process.output()

@@ -29,6 +29,23 @@ impl Linphone {
         Self::with(terms, "media_encryption=srtp\nmedia_encryption_mandatory=1\n")
     }
 
+    /// The same with new keys in each offer of a call.
+    pub fn changing_keys(terms: &Terms<'_>) -> Self {
+        Self::with(terms, "media_encryption=srtp\nmedia_encryption_mandatory=1\nkeep_srtp_keys=0\n")
+    }
+
+    /// Puts its call on hold.
+    pub fn hold(&mut self) {
+        self.tell("pause");
+        self.sees("Call 1 with");
+    }
+
+    /// Takes its call up again.
+    pub fn resume(&mut self) {
+        self.tell("resume");
+        self.sees("Media streams established");
+    }
+
     fn with(terms: &Terms<'_>, encryption: &str) -> Self {
         let folder = terms.folder.join(format!("linphone-{}", terms.name));
         // Without this folder it stops to set its transports up.

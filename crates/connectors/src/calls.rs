@@ -24,6 +24,12 @@ pub struct CallRecord {
     pub unauthentic: u64,
     /// Packets of an encrypted call that were dropped because they had been here before.
     pub replayed: u64,
+    /// Packets of an encrypted call that were dropped because they were too old to tell.
+    pub too_old: u64,
+    /// Packets of an encrypted call that were dropped because the other side had used its key up.
+    pub keyless: u64,
+    /// Packets of ours that were not sent because they could not be encrypted.
+    pub unprotected: u64,
     /// How keys came: `rfc4733`, `inband`, `info`, or several joined by `+`.
     pub dtmf: Option<String>,
     /// The keys in clear, only those that a flow declared public (the line test).

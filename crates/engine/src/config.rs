@@ -51,6 +51,8 @@ pub struct EngineConfig {
     /// Whether audio is encrypted, where neither trunk nor device has a setting of its own. `None`: it is taken where
     /// it is offered, and not offered.
     pub srtp: Option<Encryption>,
+    /// A call that is encrypted may go over to a weaker suite, or to plain audio, where its trunk has no setting of its own.
+    pub srtp_may_weaken: bool,
     /// Trunks, devices, routes and rights.
     pub policy: Policy,
 }
@@ -86,6 +88,7 @@ impl Default for EngineConfig {
             port_quarantine: Duration::from_secs(2),
             ring_timeout: Duration::from_secs(60),
             srtp: None,
+            srtp_may_weaken: false,
             policy: Policy::default(),
         }
     }

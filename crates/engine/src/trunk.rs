@@ -50,6 +50,8 @@ pub struct Trunk {
     pub delayed_offer: bool,
     /// Whether its audio is encrypted; as for everybody when `None`.
     pub srtp: Option<Encryption>,
+    /// Whether an encrypted call may go over to a weaker suite, or to plain audio; as for everybody when `None`.
+    pub srtp_may_weaken: Option<bool>,
     /// Its media may come from the signalling address in place of the one its description names.
     pub nat: bool,
     /// Its calls may share RTP ports: it sends from where its descriptions say, and there is no NAT between.
@@ -80,6 +82,7 @@ impl Default for Trunk {
             session: None,
             delayed_offer: false,
             srtp: None,
+            srtp_may_weaken: None,
             nat: true,
             shared_ports: false,
             refer: true,

@@ -42,5 +42,5 @@ pub use api::{
 pub use media_capture::{CapturedMedia, MediaFeed, MediaTap, media_capture};
 pub use packet_io::PacketIoKind;
 pub use settings::{DnsConfig, GuardConfig, MediaThreads, OwnCertificate, Rate, TlsConfig, TlsPeer};
-pub use shard_metrics::{ShardMetrics, TICK_BOUNDS_US, TimeHistogram, TimesSeen};
+pub use shard_metrics::{ShardMetrics, TICK_BOUNDS_US, TimeHistogram, TimesSeen, UNOPENED};
 pub use start::start;

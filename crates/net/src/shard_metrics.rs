@@ -4,12 +4,27 @@
 //! more in one counter than in its neighbour, which no graph shows.
 use crate::packet_io::Sent;
 use passline_engine::Received;
+use passline_engine::rtp::srtp::SrtpError;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// Upper ends of the classes of tick times, in µs; one more class holds what is above the last.
 pub const TICK_BOUNDS_US: [u64; 12] =
     [50, 100, 250, 500, 1000, 2000, 3000, 5000, 10_000, 20_000, 60_000, 250_000];
+
+/// Why packets of encrypted streams are not opened: the tag is wrong or missing, they were here before, they are too old to tell, the
+/// peer's key is used up or has seen too many sources.
+pub const UNOPENED: [&str; 4] = ["unauthentic", "replayed", "old", "keyless"];
+
+/// Place in [`UNOPENED`].
+fn why(error: SrtpError) -> usize {
+    match error {
+        SrtpError::Authentication | SrtpError::Length => 0,
+        SrtpError::Replayed => 1,
+        SrtpError::Old => 2,
+        SrtpError::UsedUp | SrtpError::Sources => 3,
+    }
+}
 
 /// How often a time fell into each class.
 #[derive(Debug, Default)]
@@ -64,6 +79,8 @@ pub struct ShardMetrics {
     pub foreign: AtomicU64,
     /// Packets from the peer that were neither RTP nor RTCP of the stream.
     pub bad: AtomicU64,
+    /// Packets of encrypted streams that were not opened.
+    pub unopened: [AtomicU64; UNOPENED.len()],
     /// RTP and RTCP packets that the kernel took from us.
     pub sent: AtomicU64,
     /// Octets in them (UDP payload).
@@ -83,6 +100,7 @@ pub(crate) struct Tally {
     received_octets: u64,
     foreign: u64,
     bad: u64,
+    unopened: [u64; UNOPENED.len()],
     pub(crate) sent: u64,
     pub(crate) sent_octets: u64,
     pub(crate) unsent: u64,
@@ -99,6 +117,7 @@ impl Tally {
             Received::Foreign => self.foreign += 1,
             Received::Bad => self.bad += 1,
             Received::Gone => {}
+            Received::Unopened(error) => self.unopened[why(error)] += 1,
         }
     }
 
@@ -130,8 +149,11 @@ impl ShardMetrics {
     /// Adds what was gathered, and empties it.
     pub(crate) fn publish(&self, tally: &mut Tally, streams: usize) {
         self.streams.store(streams as u64, Relaxed);
-        let Tally { received, received_octets, foreign, bad, sent, sent_octets, unsent } =
+        let Tally { received, received_octets, foreign, bad, unopened, sent, sent_octets, unsent } =
             std::mem::take(tally);
+        for (counter, more) in self.unopened.iter().zip(unopened).filter(|(_, more)| *more > 0) {
+            add(counter, more);
+        }
         for (counter, more) in [
             (&self.received, received),
             (&self.received_octets, received_octets),
@@ -262,12 +284,16 @@ mod tests {
         for received in [Received::Taken, Received::Taken, Received::Foreign, Received::Bad, Received::Gone] {
             tally.took(received, 172);
         }
+        for error in [SrtpError::Authentication, SrtpError::UsedUp, SrtpError::Sources, SrtpError::Old] {
+            tally.took(Received::Unopened(error), 172);
+        }
         tally.gave(Sent { packets: 1, octets: 172, refused: 1 });
         metrics.publish(&mut tally, 5);
         metrics.publish(&mut tally, 4);
         let read = |counter: &AtomicU64| counter.load(Relaxed);
         assert_eq!((read(&metrics.received), read(&metrics.received_octets)), (2, 344));
         assert_eq!((read(&metrics.foreign), read(&metrics.bad), read(&metrics.streams)), (1, 1, 4));
+        assert_eq!(metrics.unopened.each_ref().map(read), [1, 0, 1, 2]);
         assert_eq!((read(&metrics.sent), read(&metrics.sent_octets), read(&metrics.unsent)), (1, 172, 1));
     }
 

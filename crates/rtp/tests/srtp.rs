@@ -274,6 +274,71 @@ fn keys_that_stay_go_on_with_their_counters() {
     assert!(say(&mut media, 2).is_ok());
 }
 
+/// RFC 3711 §9.2: neither side goes on with a key that has reached its end, and a new key begins a new life.
+#[test]
+fn a_key_ends_after_as_many_packets_as_it_may_protect() {
+    for suite in Suite::ALL {
+        let lasting = |seed| master(suite, seed).lasting(3);
+        let mut media = SecureMedia::new(MediaKeys { local: lasting(1), remote: vec![(lasting(2), None)] });
+        let mut peer = Protector::new(&master(suite, 2));
+        // Garbage and copies use nothing up, and the sources of a key share its life.
+        let first = protected(&mut peer, &rtp(1, 5));
+        let mut changed = first.clone();
+        changed[20] ^= 1;
+        assert_eq!(hears(&mut media, &changed), Err(SrtpError::Authentication));
+        assert_eq!(hears(&mut media, &first), Ok(()));
+        assert_eq!(hears(&mut media, &first), Err(SrtpError::Replayed));
+        assert_eq!(hears(&mut media, &protected(&mut peer, &rtp(2, 5))), Ok(()));
+        assert_eq!(hears(&mut media, &protected(&mut peer, &rtp(9, 6))), Ok(()));
+        for sequence in 3..6 {
+            assert_eq!(hears(&mut media, &protected(&mut peer, &rtp(sequence, 5))), Err(SrtpError::UsedUp));
+        }
+        // RTCP has a life of its own.
+        let report = rtcp(5);
+        for number in 0..4 {
+            let opened = media.unprotect_rtcp(&mut protected_rtcp(&mut peer, &report));
+            assert_eq!(opened.is_ok(), number < 3, "{number} {opened:?}");
+        }
+        let say = |media: &mut SecureMedia, sequence| {
+            let mut buffer = rtp(sequence, 8);
+            let length = buffer.len();
+            buffer.resize(length + 20, 0);
+            media.protect_rtp(&mut buffer, length).map(|_| ())
+        };
+        let said: Vec<_> = (1..=4).map(|sequence| say(&mut media, sequence)).collect();
+        assert_eq!(said, [Ok(()), Ok(()), Ok(()), Err(SrtpError::UsedUp)]);
+        let reports: Vec<_> = (0..4)
+            .map(|_| {
+                let mut buffer = report.clone();
+                buffer.resize(report.len() + 32, 0);
+                media.protect_rtcp(&mut buffer, report.len()).map(|_| ())
+            })
+            .collect();
+        assert_eq!(reports, [Ok(()), Ok(()), Ok(()), Err(SrtpError::UsedUp)]);
+        let counts = media.counts();
+        assert_eq!((counts.keyless, counts.unauthentic, counts.replayed, counts.unsent), (4, 1, 1, 2));
+        // The same keys again do not live again; others do.
+        media.rekey(MediaKeys { local: master(suite, 1), remote: vec![(master(suite, 2), None)] });
+        assert_eq!(hears(&mut media, &protected(&mut peer, &rtp(7, 5))), Err(SrtpError::UsedUp));
+        assert_eq!(say(&mut media, 5), Err(SrtpError::UsedUp));
+        media.rekey(keys(suite, 3, 4));
+        assert_eq!(hears(&mut media, &protected(&mut Protector::new(&master(suite, 4)), &rtp(8, 5))), Ok(()));
+        assert_eq!(say(&mut media, 6), Ok(()));
+    }
+}
+
+#[test]
+fn what_is_too_old_is_told_from_what_came_twice() {
+    let suite = Suite::AesCm128Sha1_80;
+    let (mut media, mut peer) = (SecureMedia::new(keys(suite, 1, 2)), Protector::new(&master(suite, 2)));
+    let wires: Vec<_> = (0..200).map(|sequence| protected(&mut peer, &rtp(sequence, 5))).collect();
+    for at in [199, 150, 150, 20] {
+        hears(&mut media, &wires[at]).ok();
+    }
+    let counts = media.counts();
+    assert_eq!((counts.replayed, counts.old, counts.unauthentic), (1, 1, 0));
+}
+
 proptest! {
     #[test]
     fn garbage_does_no_harm(mut packet: Vec<u8>, at in 0usize..6, head in 0x80u8..0xC0) {

@@ -75,8 +75,29 @@ pub struct Crypto {
     pub accept: Encryption,
     /// What our own offers say: `Optional` is RTP/AVP with keys, `Required` RTP/SAVP.
     pub offer: Encryption,
-    /// Our suites; the order counts in offers only.
+    /// Our suites, the strongest first: the order of our offers.
     pub keys: Vec<LocalKey>,
+    /// The suite of a call that is encrypted already: plain audio and the suites behind it in `keys` are no longer good
+    /// enough, neither in offers nor in answers.
+    pub at_least: Option<&'static str>,
+}
+
+impl Crypto {
+    /// The suites that are strong enough.
+    fn usable(&self) -> &[LocalKey] {
+        let last = self.at_least.and_then(|suite| self.keys.iter().position(|key| key.suite == suite));
+        last.and_then(|last| self.keys.get(..=last)).unwrap_or(&self.keys)
+    }
+
+    /// Those of them that our offer names, in its order.
+    fn offered(&self) -> impl Iterator<Item = &LocalKey> {
+        self.usable().iter().filter(|key| key.offered)
+    }
+
+    /// A policy, with what the call has reached already.
+    fn raised(&self, policy: Encryption) -> Encryption {
+        if self.at_least.is_some() { Encryption::Required } else { policy }
+    }
 }
 
 /// A key of the other side.
@@ -86,6 +107,8 @@ pub struct RemoteKey {
     pub key: Key,
     /// What its packets carry to say that they are under this key: a number and the octets that it takes.
     pub mki: Option<(u64, u8)>,
+    /// Most packets of RTP, and most of RTCP, that may come under it; what its cipher allows, without one.
+    pub lifetime: Option<u64>,
 }
 
 /// The encryption that was agreed on.
@@ -97,6 +120,8 @@ pub struct Agreed {
     pub local: Key,
     /// The other side's keys, at least one.
     pub remote: Vec<RemoteKey>,
+    /// It was agreed on under RTP/SAVP, and not beside plain audio.
+    pub secure_profile: bool,
     /// Tag of the line, and the suite's name as it was offered: the answer repeats both.
     line: (u32, String),
 }
@@ -110,8 +135,7 @@ impl Agreed {
 
 /// The values of the `a=crypto` lines that we offer.
 pub(crate) fn offers(crypto: &Crypto) -> Vec<String> {
-    let offered = crypto.keys.iter().filter(|key| key.offered);
-    (1..).zip(offered).map(|(tag, key)| line(tag, key.suite, &key.key)).collect()
+    (1..).zip(crypto.offered()).map(|(tag, key)| line(tag, key.suite, &key.key)).collect()
 }
 
 fn line(tag: u32, suite: &str, key: &Key) -> String {
@@ -126,9 +150,9 @@ fn line(tag: u32, suite: &str, key: &Key) -> String {
 /// [`Refusal`] where the section and our side want different things.
 pub(crate) fn of_offer(section: Section<'_>, crypto: &Crypto) -> Result<Option<Agreed>, Refusal> {
     let profile = rtp(section)?;
-    let offered = || lines(section).find_map(|line| agreed(line, crypto, |_| true));
+    let offered = || lines(section).find_map(|line| agreed(line, profile, crypto, |_| true));
     let lines = lines(section).count();
-    match (profile, crypto.accept) {
+    match (profile, crypto.raised(crypto.accept)) {
         (Profile::Secure, Encryption::Off) => {
             let sentence = format!(
                 "Only encrypted audio ({}) was offered, and it is switched off here.",
@@ -153,7 +177,7 @@ pub(crate) fn of_offer(section: Section<'_>, crypto: &Crypto) -> Result<Option<A
 /// [`Refusal`] where the answer is not one to our offer, or plain where we required more.
 pub(crate) fn of_answer(section: Section<'_>, crypto: &Crypto) -> Result<Option<Agreed>, Refusal> {
     let profile = rtp(section)?;
-    let offered: Vec<&LocalKey> = crypto.keys.iter().filter(|key| key.offered).collect();
+    let offered: Vec<&LocalKey> = crypto.offered().collect();
     let is_ours = |line: &Line<'_>| {
         let index = usize::try_from(line.tag).ok().and_then(|tag| tag.checked_sub(1));
         let key = index.and_then(|index| offered.get(index));
@@ -161,9 +185,9 @@ pub(crate) fn of_answer(section: Section<'_>, crypto: &Crypto) -> Result<Option<
     };
     let answered = match crypto.offer {
         Encryption::Off => None,
-        _ => lines(section).find_map(|line| agreed(line, crypto, is_ours)),
+        _ => lines(section).find_map(|line| agreed(line, profile, crypto, is_ours)),
     };
-    match (answered, profile, crypto.offer) {
+    match (answered, profile, crypto.raised(crypto.offer)) {
         (Some(agreed), ..) => Ok(Some(agreed)),
         (None, Profile::Secure, _) => Err(unknown(section, crypto)),
         (None, _, Encryption::Required) => {
@@ -187,7 +211,7 @@ fn rtp(section: Section<'_>) -> Result<Profile, Refusal> {
 /// Encrypted, but not in a way that we have.
 fn unknown(section: Section<'_>, crypto: &Crypto) -> Refusal {
     let suites: Vec<&str> = lines(section).map(|line| line.suite).take(8).collect();
-    let ours: Vec<&str> = crypto.keys.iter().map(|key| key.suite).collect();
+    let ours: Vec<&str> = crypto.usable().iter().map(|key| key.suite).collect();
     let sentence = match suites.is_empty() {
         true => "The encrypted audio has no key that can be used (a=crypto, RFC 4568): by DTLS it cannot be agreed on."
             .to_owned(),
@@ -222,11 +246,16 @@ fn lines(section: Section<'_>) -> impl Iterator<Item = Line<'_>> {
 /// Our key for a suite; `AES_CM_256_…` is what some telephones call `AES_256_CM_…`.
 fn known<'a>(suite: &str, crypto: &'a Crypto) -> Option<&'a LocalKey> {
     let other = suite.to_ascii_uppercase().replace("AES_CM_256_", "AES_256_CM_");
-    crypto.keys.iter().find(|key| key.suite == other)
+    crypto.usable().iter().find(|key| key.suite == other)
 }
 
 /// What a line and our side come to; `None` if it is not for us.
-fn agreed<'a>(line: Line<'a>, crypto: &Crypto, fits: impl Fn(&Line<'a>) -> bool) -> Option<Agreed> {
+fn agreed<'a>(
+    line: Line<'a>,
+    profile: Profile,
+    crypto: &Crypto,
+    fits: impl Fn(&Line<'a>) -> bool,
+) -> Option<Agreed> {
     let ours = known(line.suite, crypto)?;
     if !fits(&line) || !line.session.iter().all(|parameter| is_harmless(parameter)) {
         return None;
@@ -238,11 +267,16 @@ fn agreed<'a>(line: Line<'a>, crypto: &Crypto, fits: impl Fn(&Line<'a>) -> bool)
     // Of several keys, packets must say which one is theirs, all in as many octets (RFC 4568 §6.1).
     let first = remote.first()?.mki.map(|(_, length)| length);
     let alike = remote.iter().all(|key| key.mki.map(|(_, length)| length) == first);
-    let told = remote.len() == 1 || (alike && first.is_some() && remote.len() <= MAX_KEYS);
+    let twice = |(at, key): (usize, &RemoteKey)| {
+        remote.iter().take(at).any(|other| other.mki == key.mki || other.key == key.key)
+    };
+    let told = remote.len() == 1
+        || (alike && first.is_some() && remote.len() <= MAX_KEYS && !remote.iter().enumerate().any(twice));
     told.then(|| Agreed {
         suite: ours.suite,
         local: ours.key.clone(),
         remote,
+        secure_profile: profile == Profile::Secure,
         line: (line.tag, line.suite.to_owned()),
     })
 }
@@ -260,8 +294,6 @@ fn is_harmless(parameter: &str) -> bool {
 }
 
 /// `inline:` key and salt, then lifetime and MKI if there are.
-///
-/// A lifetime is read and not counted: it binds the one who sends under the key.
 fn remote_key(text: &str, length: usize) -> Option<RemoteKey> {
     let (method, rest) = text.split_once(':')?;
     if !method.eq_ignore_ascii_case("inline") {
@@ -269,7 +301,7 @@ fn remote_key(text: &str, length: usize) -> Option<RemoteKey> {
     }
     let mut parts = rest.split('|');
     let key = decode(parts.next()?, length)?;
-    let mut mki = None;
+    let (mut mki, mut lifetime) = (None, None);
     for part in parts {
         match part.split_once(':') {
             Some((value, length)) if mki.is_none() => {
@@ -278,21 +310,21 @@ fn remote_key(text: &str, length: usize) -> Option<RemoteKey> {
                 mki = Some((value, length)).filter(|_| fits && (1..=128).contains(&length));
                 mki?;
             }
-            Some(_) => return None,
-            None => lifetime(part)?,
+            None if lifetime.is_none() => lifetime = Some(packets(part)?),
+            _ => return None,
         }
     }
-    Some(RemoteKey { key, mki })
+    Some(RemoteKey { key, mki, lifetime })
 }
 
 /// `2^20` or `1048576`: at least one packet, at most 2^48.
-fn lifetime(text: &str) -> Option<()> {
+fn packets(text: &str) -> Option<u64> {
     let packets: u64 = match text.split_once('^') {
         Some(("2", power)) => 1u64.checked_shl(power.parse().ok()?)?,
         Some(_) => return None,
         None => text.parse().ok()?,
     };
-    (1..=1 << 48).contains(&packets).then_some(())
+    (1..=1 << 48).contains(&packets).then_some(packets)
 }
 
 /// Key and salt of this length in Base64, with or without its padding.

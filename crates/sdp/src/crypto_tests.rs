@@ -9,7 +9,8 @@ const KEY: &str = "PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR";
 
 fn caps(accept: Encryption, offer: Encryption) -> Capabilities {
     let local = |suite, length, offered| LocalKey { suite, key: Key::new(vec![7; length]), offered };
-    let crypto = Crypto { accept, offer, keys: vec![local(LONG, 46, true), local(SHORT, 30, true)] };
+    let keys = vec![local(LONG, 46, true), local(SHORT, 30, true)];
+    let crypto = Crypto { accept, offer, keys, at_least: None };
     Capabilities { crypto, ..Capabilities::new(Ipv4Addr::new(192, 0, 2, 9).into(), 16384, 1) }
 }
 
@@ -80,6 +81,9 @@ fn the_first_line_that_can_be_used_is_taken() {
         format!("1 {SHORT} inline:{KEY}|1:4|2:4"),
         format!("1 {SHORT} inline:{KEY};inline:{KEY}"),
         format!("1 {SHORT} inline:{KEY}|1:4;inline:{KEY}|2:2"),
+        format!("1 {SHORT} inline:{KEY}|1:4;inline:{KEY}|2:4"),
+        format!("1 {SHORT} inline:{KEY}|1:4;inline:{}|1:4", KEY.replace('P', "Q")),
+        format!("1 {SHORT} inline:{KEY}|2^20|2^21"),
         format!("1 {SHORT}"),
         format!("x {SHORT} inline:{KEY}"),
         format!("9999999999 {SHORT} inline:{KEY}"),
@@ -108,6 +112,7 @@ fn several_keys_come_with_what_tells_them_apart() {
         answer(&offering("RTP/SAVP", &[&line]), &caps(Encryption::Optional, Encryption::Off))
             .expect("agreed");
     let remote = agreement.crypto.expect("encrypted").remote;
+    assert_eq!(remote.iter().map(|key| key.lifetime).collect::<Vec<_>>(), [Some(1 << 31), None]);
     assert_eq!(remote.iter().map(|key| key.mki).collect::<Vec<_>>(), [Some((1, 2)), Some((7, 2))]);
     assert_ne!(remote[0].key, remote[1].key);
     assert_eq!(remote[0].key.octets(), Base64::decode_vec(KEY).expect("Base64"));
@@ -165,6 +170,38 @@ fn answers_are_held_against_the_offer() {
     }
     assert_eq!(answered(Off, "RTP/SAVP", &right), Err(Cause::EncryptionUnknown));
     assert_eq!(answered(Off, "RTP/AVP", &right), Ok(None));
+}
+
+#[test]
+fn a_call_that_is_encrypted_falls_back_to_nothing_weaker() {
+    let mut caps = caps(Encryption::Optional, Encryption::Optional);
+    caps.crypto.at_least = Some(LONG);
+    let (long, short) = (Base64::encode_string(&[3; 46]), format!("1 {SHORT} inline:{KEY}"));
+    let long = format!("2 {LONG} inline:{long}");
+    let asked = |proto, lines: &[&str], caps: &Capabilities| {
+        let agreed = answer(&offering(proto, lines), caps);
+        agreed.map(|(_, agreement)| agreement.crypto.map(|a| a.suite)).map_err(|refusal| refusal.cause)
+    };
+    assert_eq!(asked("RTP/AVP", &[], &caps), Err(Cause::EncryptionRequired));
+    assert_eq!(asked("RTP/AVP", &[&short], &caps), Err(Cause::EncryptionUnknown));
+    assert_eq!(asked("RTP/SAVP", &[&short], &caps), Err(Cause::EncryptionUnknown));
+    assert_eq!(asked("RTP/SAVP", &[&short, &long], &caps), Ok(Some(LONG)));
+    assert_eq!(asked("RTP/AVP", &[&short, &long], &caps), Ok(Some(LONG)));
+    // Our own offer, and what may come of it.
+    let text = String::from_utf8(offer(&caps)).expect("text");
+    assert!(text.contains(&format!("a=crypto:1 {LONG} ")) && !text.contains(SHORT), "{text}");
+    let taken = |line: &str, caps: &Capabilities| {
+        let lines: &[&str] = if line.is_empty() { &[] } else { &[line] };
+        let agreed = accept(&offering("RTP/AVP", lines), caps);
+        agreed.map(|agreement| agreement.crypto.map(|a| a.suite)).map_err(|refusal| refusal.cause)
+    };
+    let first = long.replacen('2', "1", 1);
+    assert_eq!(taken(&first, &caps), Ok(Some(LONG)));
+    assert_eq!(taken("", &caps), Err(Cause::EncryptionRequired));
+    assert_eq!(taken(&format!("2 {SHORT} inline:{KEY}"), &caps), Err(Cause::EncryptionRequired));
+    // What is stronger is welcome.
+    caps.crypto.at_least = Some(SHORT);
+    assert_eq!(asked("RTP/SAVP", &[&long, &short], &caps), Ok(Some(LONG)));
 }
 
 #[test]

@@ -108,8 +108,9 @@ fn show(call: &CallRecord, json: bool) -> Result<(), Failure> {
             Some(suite) => line(
                 "encryption",
                 &format!(
-                    "SRTP {suite}; dropped: {} packets not authentic, {} copies",
-                    call.unauthentic, call.replayed
+                    "SRTP {suite}; dropped: {} packets not authentic, {} copies, {} too old, {} after the end of their \
+                     key; {} of ours not encrypted and not sent",
+                    call.unauthentic, call.replayed, call.too_old, call.keyless, call.unprotected
                 ),
             ),
             None => line("encryption", "none"),

@@ -62,6 +62,7 @@ pub fn engine(config: &Config, trace: bool) -> Result<EngineConfig, Vec<String>>
         ..EngineConfig::default()
     };
     engine.srtp = config.rtp.srtp.map(srtp);
+    engine.srtp_may_weaken = config.rtp.srtp_may_weaken;
     if !config.rtp.codecs.is_empty() {
         engine.codecs = config.rtp.codecs.iter().map(|codec| codec.0).collect();
     }
@@ -135,6 +136,7 @@ pub fn trunk(trunk: &Trunk, credentials: Option<Credentials>) -> passline_engine
             Dtmf::Info => passline_engine::Dtmf::Info,
         },
         srtp: trunk.srtp.map(srtp),
+        srtp_may_weaken: trunk.srtp_may_weaken,
         trust_identity: trunk.trust_identity,
         max_calls: trunk.max_calls,
         rewrite_in: rules(&trunk.rewrite_in),

@@ -14,7 +14,7 @@ impl Session {
     pub(crate) fn dial(now: Instant, core: &mut Core, handle: CallHandle, dial: Dial) -> Option<Session> {
         let leg = dial.leg;
         let signalling = dial.path.remote.ip();
-        let encryption = Wanted { accept: dial.srtp, offer: dial.srtp };
+        let encryption = Wanted { accept: dial.srtp, offer: dial.srtp, may_weaken: false };
         let usual = Terms::of(&core.config, None);
         let terms = Terms { events: dial.events, inband: dial.inband, encryption, ..usual };
         let Some(media) = Media::new(now, core, handle, signalling, terms, None, None) else {

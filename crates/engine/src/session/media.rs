@@ -176,9 +176,13 @@ impl Media {
 
     /// Answers an offer without opening anything.
     pub(super) fn answer(&mut self, core: &mut Core, offer: &[u8]) -> Result<Vec<u8>, passline_sdp::Refusal> {
+        let running = self.agreement.as_ref().filter(|_| self.is_live());
+        let at_least = secure::at_least(&self.terms, running);
+        self.caps.crypto.at_least = at_least;
         let (mut answer, mut agreement) = passline_sdp::answer(offer, &self.caps)?;
         if self.is_live() && secure::wants_fresh_keys(self.agreement.as_ref(), &agreement) {
             self.caps.crypto = secure::crypto(core, &self.terms);
+            self.caps.crypto.at_least = at_least;
             (answer, agreement) = passline_sdp::answer(offer, &self.caps)?;
         }
         self.refuse_circle(core, &agreement)?;
@@ -191,8 +195,7 @@ impl Media {
     pub(super) fn offer(&mut self, core: &mut Core) -> Vec<u8> {
         self.offered = true;
         if self.is_live() {
-            let kept = self.agreement.as_ref().and_then(|agreement| agreement.crypto.as_ref());
-            secure::refresh(core, &self.terms, &mut self.caps.crypto, kept);
+            secure::refresh(core, &self.terms, &mut self.caps.crypto, self.agreement.as_ref());
         }
         passline_sdp::offer(&self.caps)
     }

@@ -4,7 +4,7 @@ use crate::core::Core;
 use passline_rtp::srtp::{MasterKey, MediaKeys, Mki, Suite};
 use passline_sdp::Agreement;
 use passline_sdp::Encryption;
-use passline_sdp::crypto::{Agreed, Crypto, Key, LocalKey};
+use passline_sdp::crypto::{Crypto, Key, LocalKey};
 use rand_core::Rng;
 
 /// What we offer: the strongest, and what every telephone has. More would not fit into a datagram with the rest of an
@@ -21,17 +21,29 @@ pub(super) fn crypto(core: &mut Core, terms: &Terms) -> Crypto {
         key: draw(core, suite.master_length()),
         offered: OFFERED.contains(&suite),
     });
-    Crypto { accept, offer, keys: keys.collect() }
+    Crypto { accept, offer, keys: keys.collect(), at_least: None }
 }
 
-/// Fresh keys for all suites but the one in use: a key that was used before must not begin anew.
-pub(super) fn refresh(core: &mut Core, terms: &Terms, crypto: &mut Crypto, kept: Option<&Agreed>) {
-    let fresh = self::crypto(core, terms);
-    for (key, fresh) in crypto.keys.iter_mut().zip(fresh.keys) {
-        if kept.is_none_or(|kept| kept.suite != key.suite) {
-            *key = fresh;
+/// The suite that a running call may not fall behind: the one in use, unless its trunk allows less.
+pub(super) fn at_least(terms: &Terms, agreement: Option<&Agreement>) -> Option<&'static str> {
+    let agreed = agreement?.crypto.as_ref()?;
+    (!terms.encryption.may_weaken).then_some(agreed.suite)
+}
+
+/// What our offer in a running call says: fresh keys for all suites but the one in use, since a key that was used before
+/// must not begin anew; and encryption where there is some, under the profile that the peer took, whatever our own offers
+/// usually say.
+pub(super) fn refresh(core: &mut Core, terms: &Terms, crypto: &mut Crypto, now: Option<&Agreement>) {
+    let before = std::mem::replace(crypto, self::crypto(core, terms));
+    crypto.at_least = at_least(terms, now);
+    let Some(kept) = now.and_then(|now| now.crypto.as_ref()) else { return };
+    for (key, old) in crypto.keys.iter_mut().zip(before.keys) {
+        if kept.suite == key.suite {
+            *key = LocalKey { offered: true, ..old };
         }
     }
+    let required = kept.secure_profile || (crypto.offer == Encryption::Required && crypto.at_least.is_none());
+    crypto.offer = if required { Encryption::Required } else { Encryption::Optional };
 }
 
 /// Whether our key has to change with a new agreement: one that was used before must not begin anew, and another device
@@ -52,8 +64,12 @@ pub(super) fn media_keys(agreement: &Agreement) -> Option<MediaKeys> {
     let suite = Suite::from_name(agreed.suite)?;
     let master = |key: &Key| MasterKey::new(suite, key.octets()).ok();
     let remote = agreed.remote.iter().map(|remote| {
+        let lasting = |key: MasterKey| match remote.lifetime {
+            Some(packets) => key.lasting(packets),
+            None => key,
+        };
         let mki = remote.mki.and_then(|(value, length)| Mki::new(value, length));
-        Some((master(&remote.key)?, mki))
+        Some((lasting(master(&remote.key)?), mki))
     });
     Some(MediaKeys { local: master(&agreed.local)?, remote: remote.collect::<Option<Vec<_>>>()? })
 }

@@ -29,13 +29,16 @@ pub(crate) struct Wanted {
     pub(crate) accept: Encryption,
     /// In our own.
     pub(crate) offer: Encryption,
+    /// A call that is encrypted may go over to a weaker suite, or to plain audio.
+    pub(crate) may_weaken: bool,
 }
 
 impl Wanted {
     /// As it was set. Where nothing was: taken where it is offered, which costs nobody a call, and not offered, since
     /// there are telephones that stumble over it.
-    pub(crate) fn of(setting: Option<Encryption>) -> Wanted {
-        Wanted { accept: setting.unwrap_or(Encryption::Optional), offer: setting.unwrap_or(Encryption::Off) }
+    pub(crate) fn of(setting: Option<Encryption>, may_weaken: bool) -> Wanted {
+        let (accept, offer) = (setting.unwrap_or(Encryption::Optional), setting.unwrap_or(Encryption::Off));
+        Wanted { accept, offer, may_weaken }
     }
 }
 
@@ -56,14 +59,17 @@ impl Terms {
             dtmf,
             nat: trunk.is_none_or(|trunk| trunk.nat),
             shares: config.calls_per_port > 1 && trunk.is_some_and(|trunk| trunk.shared_ports),
-            encryption: Wanted::of(trunk.and_then(|trunk| trunk.srtp).or(config.srtp)),
+            encryption: Wanted::of(
+                trunk.and_then(|trunk| trunk.srtp).or(config.srtp),
+                trunk.and_then(|trunk| trunk.srtp_may_weaken).unwrap_or(config.srtp_may_weaken),
+            ),
         }
     }
 
     /// Of a call with a device, which may have a setting of its own.
     pub(crate) fn of_device(config: &EngineConfig, device: Option<&Device>) -> Terms {
         let srtp = device.and_then(|device| device.srtp).or(config.srtp);
-        Terms { encryption: Wanted::of(srtp), ..Terms::of(config, None) }
+        Terms { encryption: Wanted::of(srtp, config.srtp_may_weaken), ..Terms::of(config, None) }
     }
 
     /// How a press goes to the peer, who takes telephone-event or not.

@@ -13,6 +13,7 @@ pub use command::{MediaEvent, OpenStream, ShardCommand};
 
 use crate::StreamId;
 use live::Live;
+use passline_rtp::srtp::SrtpError;
 use passline_rtp::{Digit, FrameKind, ToneGenerator};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -60,6 +61,8 @@ pub enum Received {
     Foreign,
     /// From the peer, but no packet that makes sense.
     Bad,
+    /// Of an encrypted stream, and not opened.
+    Unopened(SrtpError),
 }
 
 /// Where a shard's packets go. Called inside the tick: must not block.

@@ -56,8 +56,9 @@ impl Live {
             true => secure.unprotect_rtcp(room),
             false => secure.unprotect_rtp(room),
         };
-        let Ok(length) = opened else {
-            return (Received::Foreign, None);
+        let length = match opened {
+            Ok(length) => length,
+            Err(error) => return (Received::Unopened(error), None),
         };
         let received = match channel {
             Channel::Rtp => self.take_rtp(at, from, &plain[..length]),

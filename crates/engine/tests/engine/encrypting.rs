@@ -3,7 +3,7 @@ use crate::peer::Peer;
 use crate::phone::{Manners, Town};
 use crate::world::{World, address};
 use passline_engine::rtp::is_rtcp;
-use passline_engine::rtp::srtp::{MasterKey, MediaKeys, SecureMedia, Suite};
+use passline_engine::rtp::srtp::{MasterKey, MediaKeys, SecureMedia, SrtpError, Suite};
 use passline_engine::{
     Channel, ControlInput, Dial, Encryption, EngineConfig, LegId, Received, Route, StreamId, Trunk,
 };
@@ -11,6 +11,8 @@ use passline_sdp::crypto::{Crypto, Key, LocalKey};
 use passline_sdp::{Agreement, Capabilities};
 use std::time::Duration;
 
+const FORGED: Received = Received::Unopened(SrtpError::Authentication);
+const COPY: Received = Received::Unopened(SrtpError::Replayed);
 const FRAME: Duration = Duration::from_millis(20);
 
 /// A telephone that encrypts.
@@ -25,7 +27,7 @@ fn capabilities(peer: &Peer, suite: Suite, seed: u8, offer: Encryption) -> Capab
     let key = Key::new((0..suite.master_length()).map(|at| at as u8 ^ seed).collect());
     let keys = vec![LocalKey { suite: suite.name(), key, offered: true }];
     let mut caps = Capabilities::new(peer.rtp.ip(), peer.rtp.port(), 1);
-    caps.crypto = Crypto { accept: Encryption::Required, offer, keys };
+    caps.crypto = Crypto { accept: Encryption::Required, offer, keys, at_least: None };
     caps
 }
 
@@ -39,11 +41,25 @@ fn keys(agreement: &Agreement) -> MediaKeys {
 impl Secured {
     /// A call that is up.
     fn call(world: &mut World, suite: Suite, offer: Encryption) -> Secured {
+        Secured::calling(world, suite, offer, |sdp| sdp)
+    }
+
+    /// One whose first offer under RTP/SAVP is changed on its way.
+    fn with_offer(world: &mut World, suite: Suite, change: impl Fn(String) -> String) -> Secured {
+        Secured::calling(world, suite, Encryption::Required, change)
+    }
+
+    fn calling(
+        world: &mut World,
+        suite: Suite,
+        offer: Encryption,
+        change: impl Fn(String) -> String,
+    ) -> Secured {
         let peer = Peer::new("secured");
         let caps = capabilities(&peer, suite, 7, offer);
         let mut secured =
             Secured { peer, caps, media: None, stream: StreamId { shard: 0, slot: 0, generation: 0 } };
-        let sdp = secured.offer();
+        let sdp = change(secured.offer());
         secured.peer.invite(world, "5001", &sdp);
         world.expect_sip("SIP/2.0 100");
         let answer = world.expect_sip("SIP/2.0 200");
@@ -170,27 +186,29 @@ fn forged_packets_move_nothing_and_copies_are_heard_once() {
     // Before the first packet, from the very address that was agreed on: in clear, under another key, garbage.
     for round in 0..200u8 {
         for packet in forger.press(9) {
-            assert_eq!(world.rtp_in(stream, source, &packet), Received::Foreign);
+            // An event is shorter than one with its tag.
+            assert_eq!(world.rtp_in(stream, source, &packet), Received::Unopened(SrtpError::Length));
         }
         assert_eq!(
             world.rtp_in(stream, source, &[round; 50]),
             match round {
-                128..=191 => Received::Foreign,
+                128..=191 => FORGED,
                 _ => Received::Bad,
             }
         );
         let bye = [0x81, 203, 0, 1, 0, 0, 0xCA, 0xFE];
         let at = world.now;
-        assert_eq!(world.shard.receive(at, stream, Channel::Rtcp, source, &bye), Received::Foreign);
+        let received = world.shard.receive(at, stream, Channel::Rtcp, source, &bye);
+        assert_eq!(received, Received::Unopened(SrtpError::Length));
     }
     phone.dial(&mut world, &[1]);
     for packet in phone.peer.press(2) {
         let wire = phone.protect(&packet);
         assert_eq!(world.rtp_in(stream, source, &wire), Received::Taken);
-        assert_eq!(world.rtp_in(stream, source, &wire), Received::Foreign, "a copy");
+        assert_eq!(world.rtp_in(stream, source, &wire), COPY, "a copy");
         let mut changed = wire.clone();
         changed[13] ^= 1;
-        assert_eq!(world.rtp_in(stream, source, &changed), Received::Foreign);
+        assert_eq!(world.rtp_in(stream, source, &changed), COPY);
         world.run(FRAME);
     }
     phone.dial(&mut world, &[3]);
@@ -211,7 +229,7 @@ fn garbage_alone_keeps_no_call_alive_and_is_told_of() {
     let mut phone = Secured::call(&mut world, Suite::AeadAes128Gcm, Encryption::Required);
     for _ in 0..1400 {
         let packet = phone.peer.audio();
-        assert_eq!(world.rtp_in(phone.stream, phone.peer.rtp, &packet), Received::Foreign);
+        assert_eq!(world.rtp_in(phone.stream, phone.peer.rtp, &packet), FORGED);
         world.run(FRAME);
     }
     world.run(Duration::from_secs(60));
@@ -276,8 +294,8 @@ fn another_device_at_the_other_end_gets_another_key_of_ours() {
 }
 
 #[test]
-fn encryption_may_come_and_go_in_mid_call() {
-    let mut world = World::new();
+fn encryption_may_come_and_go_in_mid_call_where_it_is_allowed_to() {
+    let mut world = World::with(|config| config.srtp_may_weaken = true);
     let mut phone = Secured::call(&mut world, Suite::AesCm128Sha1_80, Encryption::Optional);
     phone.dial(&mut world, &[1]);
     phone.opens_all(&mut world);
@@ -294,6 +312,78 @@ fn encryption_may_come_and_go_in_mid_call() {
     phone.opens_all(&mut world);
     phone.peer.bye(&mut world);
     assert_eq!(world.records[0].digits.as_deref(), Some("123"));
+    world.expect_empty();
+}
+
+/// Status and body of the last final answer to an INVITE.
+fn final_answer(world: &World) -> (String, String) {
+    let is_final = |text: &&str| text.starts_with("SIP/2.0 ") && !text.starts_with("SIP/2.0 1");
+    let answer = world.sip.iter().rev().map(|(_, text)| text.as_str()).find(is_final).expect("an answer");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a whole message");
+    (head[8..11].to_owned(), body.to_owned())
+}
+
+#[test]
+fn a_call_stays_as_encrypted_as_it_is() {
+    let mut world = World::new();
+    let strong = Suite::AesCm256Sha1_80;
+    let mut phone = Secured::call(&mut world, strong, Encryption::Optional);
+    phone.dial(&mut world, &[1]);
+    // Plain audio, then a weaker suite: both are refused, and the call goes on.
+    let plain = phone.peer.sdp("sendrecv");
+    let mut weak = capabilities(&phone.peer, Suite::AesCm128Sha1_32, 9, Encryption::Required);
+    weak.session_version = 3;
+    let weak = String::from_utf8(passline_sdp::offer(&weak)).expect("text");
+    for (offer, digit) in [(plain.clone(), 2), (weak, 3)] {
+        world.sip.clear();
+        phone.peer.in_dialog(&mut world, "INVITE", &offer, "application/sdp");
+        assert_eq!(final_answer(&world).0, "488", "{offer}");
+        phone.peer.ack(&mut world, "");
+        phone.dial(&mut world, &[digit]);
+    }
+    // Our own offer in the call has the suite in use, under the profile that the peer took, though we offer none usually.
+    world.sip.clear();
+    phone.peer.in_dialog(&mut world, "INVITE", "", "");
+    let (status, ours) = final_answer(&world);
+    assert_eq!(status, "200");
+    assert!(ours.contains(" RTP/AVP ") && ours.contains(strong.name()), "{ours}");
+    assert!(!ours.contains("AES_CM_128"), "{ours}");
+    // And plain audio is no answer to it.
+    phone.peer.ack(&mut world, &plain);
+    phone.dial(&mut world, &[4]);
+    phone.opens_all(&mut world);
+    phone.peer.bye(&mut world);
+    let record = &world.records[0];
+    assert_eq!((record.digits.as_deref(), record.encryption), (Some("1234"), Some(strong.name())));
+    assert_eq!(record.srtp.expect("counted").unauthentic, 0);
+    world.expect_empty();
+}
+
+#[test]
+fn a_key_is_heard_as_long_as_its_line_says_and_a_new_one_goes_on() {
+    let mut world = World::new();
+    let suite = Suite::AesCm128Sha1_80;
+    let mut phone = Secured::with_offer(&mut world, suite, |sdp| {
+        let lines = sdp.lines().map(|line| match line.starts_with("a=crypto") {
+            true => format!("{line}|50\r\n"),
+            false => format!("{line}\r\n"),
+        });
+        lines.collect()
+    });
+    phone.speak(&mut world, 50);
+    let end = Received::Unopened(SrtpError::UsedUp);
+    for packet in phone.peer.press(7) {
+        assert_eq!(phone.send(&mut world, &packet), end);
+    }
+    phone.caps.crypto = capabilities(&phone.peer, suite, 99, Encryption::Required).crypto;
+    phone.reoffer(&mut world);
+    phone.dial(&mut world, &[1, 2]);
+    phone.opens_all(&mut world);
+    phone.peer.bye(&mut world);
+    let record = &world.records[0];
+    assert_eq!(record.digits.as_deref(), Some("12"));
+    let counts = record.srtp.expect("counted");
+    assert!(counts.keyless > 3 && counts.unauthentic == 0, "{counts:?}");
     world.expect_empty();
 }
 

@@ -42,15 +42,16 @@ impl Seen {
     /// Whether an index may be taken.
     ///
     /// # Errors
-    /// [`SrtpError::Replayed`] if it was taken, or is older than the window.
+    /// [`SrtpError::Replayed`] if it was taken, [`SrtpError::Old`] if it is older than the window.
     pub(crate) fn check(&self, index: u64) -> Result<(), SrtpError> {
         if index > self.highest {
             return Ok(());
         }
         let age = self.highest - index;
-        match age < WINDOW && self.window >> age & 1 == 0 {
-            true => Ok(()),
-            false => Err(SrtpError::Replayed),
+        match age < WINDOW {
+            true if self.window >> age & 1 == 0 => Ok(()),
+            true => Err(SrtpError::Replayed),
+            false => Err(SrtpError::Old),
         }
     }
 
@@ -100,11 +101,11 @@ mod tests {
             assert_eq!(seen.check(index), Err(SrtpError::Replayed));
         }
         // 128 packets back is too old, 127 is not.
-        assert_eq!(seen.check(1130 - 128), Err(SrtpError::Replayed));
+        assert_eq!(seen.check(1130 - 128), Err(SrtpError::Old));
         assert_eq!(seen.check(1130 - 126), Ok(()));
         assert_eq!(seen.check(1131), Ok(()));
         seen.take(5000);
         assert_eq!(seen.check(5000 - 127), Ok(()));
-        assert_eq!(seen.check(1131), Err(SrtpError::Replayed));
+        assert_eq!(seen.check(1131), Err(SrtpError::Old));
     }
 }

@@ -7,11 +7,17 @@ use zeroize::Zeroize;
 /// Longest master key with its salt, in octets.
 const LONGEST: usize = 46;
 
+/// Packets of RTP that one master key may protect (RFC 3711 §9.2).
+const MOST_RTP: u64 = 1 << 48;
+/// Packets of RTCP that it may protect.
+const MOST_RTCP: u64 = 1 << 31;
+
 /// A master key with its salt (RFC 3711 §8.2). It is wiped when it is dropped, and `Debug` does not show it.
 #[derive(Clone)]
 pub struct MasterKey {
     suite: Suite,
     octets: [u8; LONGEST],
+    lifetime: u64,
 }
 
 /// Key and salt are not as long as the suite wants them.
@@ -28,9 +34,22 @@ impl MasterKey {
         if key_and_salt.len() != suite.master_length() {
             return Err(WrongLength);
         }
-        let mut key = MasterKey { suite, octets: [0; LONGEST] };
+        let mut key = MasterKey { suite, octets: [0; LONGEST], lifetime: MOST_RTP };
         key.octets.iter_mut().zip(key_and_salt).for_each(|(to, from)| *to = *from);
         Ok(key)
+    }
+
+    /// The same for at most so many packets of RTP, and as many of RTCP (RFC 4568 §6.1); never for more than RFC 3711 §9.2
+    /// allows, and never for none.
+    #[must_use]
+    pub fn lasting(mut self, packets: u64) -> MasterKey {
+        self.lifetime = packets.clamp(1, MOST_RTP);
+        self
+    }
+
+    /// Packets of RTP, then of RTCP, that it may protect, of all sources together.
+    pub(crate) fn lifetimes(&self) -> (u64, u64) {
+        (self.lifetime, self.lifetime.min(MOST_RTCP))
     }
 
     /// What it is for.
@@ -60,7 +79,7 @@ impl Drop for MasterKey {
 }
 
 impl PartialEq for MasterKey {
-    /// In a time that tells nothing of the keys.
+    /// In a time that tells nothing of the keys. How long they last is not asked: a key that is named again goes on.
     fn eq(&self, other: &Self) -> bool {
         self.suite == other.suite && bool::from(self.octets.ct_eq(&other.octets))
     }
@@ -86,6 +105,10 @@ mod tests {
         assert_eq!(key.salt(), &octets[16..]);
         assert_eq!(format!("{key:?}"), "MasterKey(AES_CM_128_HMAC_SHA1_80, secret)");
         assert_eq!(MasterKey::new(Suite::AesCm256Sha1_80, &octets), Err(WrongLength));
+        assert_eq!(key.lifetimes(), (1 << 48, 1 << 31));
+        assert_eq!(key.clone().lasting(1 << 20).lifetimes(), (1 << 20, 1 << 20));
+        assert_eq!(key.clone().lasting(u64::MAX).lifetimes(), (1 << 48, 1 << 31));
+        assert_eq!((key.clone().lasting(0).lifetimes(), key.clone().lasting(9) == key), ((1, 1), true));
         let other = MasterKey::new(Suite::AesCm128Sha1_32, &octets).expect("30 octets");
         assert!(key != other && key == key.clone());
     }

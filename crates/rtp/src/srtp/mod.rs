@@ -40,9 +40,12 @@ pub enum SrtpError {
     /// The tag is wrong: another key, a changed packet, or no protected packet at all.
     #[error("the packet is not authentic")]
     Authentication,
-    /// It was here before, or is so old that nobody can tell (RFC 3711 §3.3.2).
+    /// It was here before (RFC 3711 §3.3.2).
     #[error("the packet was here before")]
     Replayed,
+    /// It is so old that nobody can tell whether it was here before.
+    #[error("the packet is too old")]
+    Old,
     /// The key has protected as many packets as it may (RFC 3711 §9.2).
     #[error("the key is used up")]
     UsedUp,

@@ -13,6 +13,26 @@ pub struct Protector {
     sources: Sources,
     /// Index of the next RTCP packet.
     next_rtcp: u64,
+    /// Packets that the key may still protect.
+    left: Left,
+}
+
+/// Packets that a key may still protect or open, of all its sources together.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Left {
+    pub(crate) rtp: u64,
+    pub(crate) rtcp: u64,
+}
+
+impl Left {
+    /// Of a key that nobody limited.
+    #[cfg(test)]
+    pub(crate) const ALL: Left = Left { rtp: LAST_RTP + 1, rtcp: LAST_RTCP + 1 };
+
+    pub(crate) fn of(key: &MasterKey) -> Left {
+        let (rtp, rtcp) = key.lifetimes();
+        Left { rtp, rtcp }
+    }
 }
 
 impl std::fmt::Debug for Protector {
@@ -30,12 +50,13 @@ impl Protector {
             rtcp: SessionKeys::derive(key, Use::Rtcp),
             sources: Sources::new(),
             next_rtcp: 0,
+            left: Left::of(key),
         }
     }
 
     #[cfg(test)]
     pub(crate) fn with_keys(suite: Suite, rtp: SessionKeys, rtcp: SessionKeys) -> Protector {
-        Protector { suite, rtp, rtcp, sources: Sources::new(), next_rtcp: 0 }
+        Protector { suite, rtp, rtcp, sources: Sources::new(), next_rtcp: 0, left: Left::ALL }
     }
 
     #[cfg(test)]
@@ -48,7 +69,7 @@ impl Protector {
     ///
     /// # Errors
     /// [`SrtpError::Length`] if there is no room for the tag, [`SrtpError::Replayed`] if the packet is not newer than
-    /// the last one, [`SrtpError::UsedUp`] after 2^48 packets.
+    /// the last one, [`SrtpError::UsedUp`] after as many packets as the key may protect, 2^48 at most.
     pub fn rtp(&mut self, buffer: &mut [u8], length: usize) -> Result<usize, SrtpError> {
         let packet = buffer.get(..length).ok_or(SrtpError::Length)?;
         let header = rtp_header(packet)?;
@@ -62,7 +83,7 @@ impl Protector {
                 index => index,
             },
         };
-        if index > LAST_RTP {
+        if index > LAST_RTP || self.left.rtp == 0 {
             return Err(SrtpError::UsedUp);
         }
         let end = length + self.rtp.tag();
@@ -76,19 +97,20 @@ impl Protector {
             self.rtp.sign(packet, &rollover(index), tag);
         }
         self.sources.take(source, index)?;
+        self.left.rtp -= 1;
         Ok(end)
     }
 
     /// Protects the RTCP packet of `length` octets in `buffer`; gives its new length (RFC 3711 §3.4).
     ///
     /// # Errors
-    /// [`SrtpError::Length`], and [`SrtpError::UsedUp`] after 2^31 packets.
+    /// [`SrtpError::Length`], and [`SrtpError::UsedUp`] after as many packets as the key may protect, 2^31 at most.
     pub fn rtcp(&mut self, buffer: &mut [u8], length: usize) -> Result<usize, SrtpError> {
         if length < RTCP_HEADER {
             return Err(SrtpError::Length);
         }
         let index = self.next_rtcp;
-        if index > LAST_RTCP {
+        if index > LAST_RTCP || self.left.rtcp == 0 {
             return Err(SrtpError::UsedUp);
         }
         let word = (ENCRYPTED | index as u32).to_be_bytes();
@@ -111,6 +133,7 @@ impl Protector {
             self.rtcp.sign(signed, &[], tag);
         }
         self.next_rtcp += 1;
+        self.left.rtcp -= 1;
         Ok(end)
     }
 }

@@ -24,6 +24,10 @@ pub struct SrtpCounts {
     pub unauthentic: u64,
     /// Packets that had been here before: copies by the network, or by somebody.
     pub replayed: u64,
+    /// Packets too old to tell whether they had been here before.
+    pub old: u64,
+    /// Packets for which there was no key: the peer's is used up, or has seen too many sources.
+    pub keyless: u64,
     /// Packets of our own that could not be protected.
     pub unsent: u64,
 }
@@ -138,6 +142,8 @@ impl SecureMedia {
         match result {
             Ok(_) => {}
             Err(SrtpError::Replayed) => self.counts.replayed += 1,
+            Err(SrtpError::Old) => self.counts.old += 1,
+            Err(SrtpError::UsedUp | SrtpError::Sources) => self.counts.keyless += 1,
             Err(_) => self.counts.unauthentic += 1,
         }
         result

@@ -1,6 +1,6 @@
 //! The peer's packets on their way in.
 use super::counter::LAST_RTP;
-use super::protect::rollover;
+use super::protect::{Left, rollover};
 use super::session::{SessionKeys, Use};
 use super::source::Sources;
 use super::{MasterKey, Mki, SrtpError, Suite};
@@ -20,6 +20,8 @@ pub struct Unprotector {
     rtcp: SessionKeys,
     rtp_sources: Sources,
     rtcp_sources: Sources,
+    /// Packets that may still come under the key: who sends more gives it away (RFC 3711 §9.2).
+    left: Left,
 }
 
 impl std::fmt::Debug for Unprotector {
@@ -32,7 +34,7 @@ impl Unprotector {
     /// Under this key; its packets carry the identifier, if one was announced.
     pub fn new(key: &MasterKey, mki: Option<Mki>) -> Unprotector {
         let (rtp, rtcp) = (SessionKeys::derive(key, Use::Rtp), SessionKeys::derive(key, Use::Rtcp));
-        Unprotector::with_keys(key.suite(), mki, rtp, rtcp)
+        Unprotector::with_keys(key.suite(), mki, rtp, rtcp, Left::of(key))
     }
 
     pub(crate) fn with_keys(
@@ -40,9 +42,10 @@ impl Unprotector {
         mki: Option<Mki>,
         rtp: SessionKeys,
         rtcp: SessionKeys,
+        left: Left,
     ) -> Unprotector {
         let (rtp_sources, rtcp_sources) = (Sources::new(), Sources::new());
-        Unprotector { suite, mki, rtp, rtcp, rtp_sources, rtcp_sources }
+        Unprotector { suite, mki, rtp, rtcp, rtp_sources, rtcp_sources, left }
     }
 
     /// The sources of RTP that it has seen.
@@ -82,6 +85,9 @@ impl Unprotector {
         if self.mki.is_some_and(|mki| !mki.is(identifier)) {
             return Err(SrtpError::Authentication);
         }
+        if self.left.rtp == 0 {
+            return Err(SrtpError::UsedUp);
+        }
         let mut open = |index: u64| {
             if index > LAST_RTP {
                 return Err(SrtpError::UsedUp);
@@ -113,6 +119,7 @@ impl Unprotector {
             }
         };
         self.rtp_sources.take(source, index)?;
+        self.left.rtp -= 1;
         Ok(end)
     }
 
@@ -144,6 +151,9 @@ impl Unprotector {
         if number & ENCRYPTED == 0 || self.mki.is_some_and(|mki| !mki.is(identifier)) {
             return Err(SrtpError::Authentication);
         }
+        if self.left.rtcp == 0 {
+            return Err(SrtpError::UsedUp);
+        }
         let index = u64::from(number & !ENCRYPTED);
         match self.rtcp_sources.seen(source) {
             Some(seen) => seen.check(index)?,
@@ -161,6 +171,7 @@ impl Unprotector {
             self.rtcp.apply(source, index, &mut body[RTCP_HEADER..]);
         }
         self.rtcp_sources.take(source, index)?;
+        self.left.rtcp -= 1;
         Ok(end)
     }
 }

@@ -1,4 +1,5 @@
 //! The RFCs' own test vectors.
+use super::protect::Left;
 use super::session::{SessionKeys, Use};
 use super::{MasterKey, Protector, SrtpError, Suite, Unprotector};
 
@@ -116,7 +117,7 @@ fn galois_mode_of_rtp() {
         let length = protector.rtp(&mut buffer, plain.len()).expect("room");
         assert_eq!(buffer[..length], hex(wire), "{suite:?}");
         let (rtp, rtcp) = (gcm(suite, Use::Rtp), gcm(suite, Use::Rtcp));
-        let mut unprotector = Unprotector::with_keys(suite, None, rtp, rtcp);
+        let mut unprotector = Unprotector::with_keys(suite, None, rtp, rtcp, Left::ALL);
         assert_eq!(unprotector.rtp(&mut buffer[..length]), Ok(plain.len()));
         assert_eq!(buffer[..plain.len()], plain);
     }
@@ -139,7 +140,7 @@ fn galois_mode_of_rtcp() {
     let length = protector.rtcp(&mut buffer, plain.len()).expect("room");
     assert_eq!(buffer[..length], wire);
     let (rtp, rtcp) = (gcm(suite, Use::Rtp), gcm(suite, Use::Rtcp));
-    let mut unprotector = Unprotector::with_keys(suite, None, rtp, rtcp);
+    let mut unprotector = Unprotector::with_keys(suite, None, rtp, rtcp, Left::ALL);
     assert_eq!(unprotector.rtcp(&mut buffer[..length]), Ok(plain.len()));
     assert_eq!(buffer[..plain.len()], plain);
 }

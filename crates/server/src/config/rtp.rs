@@ -29,6 +29,8 @@ pub struct Rtp {
     pub calls_per_port: usize,
     /// Whether audio is encrypted, where neither trunk nor device says; without it, it is where the other side offers it.
     pub srtp: Option<Srtp>,
+    /// An encrypted call may go over to a weaker suite, or to plain audio, where the other side offers that.
+    pub srtp_may_weaken: bool,
     /// Codecs offered, in this order, and accepted; empty: all that the engine usually has.
     pub codecs: Vec<CodecName>,
 }
@@ -96,6 +98,7 @@ impl Default for Rtp {
             busy_limit: 85,
             calls_per_port: 16,
             srtp: None,
+            srtp_may_weaken: false,
             codecs: Vec::new(),
         }
     }

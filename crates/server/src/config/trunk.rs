@@ -50,6 +50,9 @@ pub struct Trunk {
     /// Whether its audio is encrypted; as `rtp.srtp` says, without it.
     #[serde(default)]
     pub srtp: Option<Srtp>,
+    /// Whether an encrypted call may become less so; as `rtp.srtp_may_weaken` says, without it.
+    #[serde(default)]
+    pub srtp_may_weaken: Option<bool>,
     /// Believe the caller's number that it asserts.
     #[serde(default)]
     pub trust_identity: bool,

@@ -4,7 +4,7 @@ use super::process::Process;
 use super::write::{Labels, classes, counter, gauge, histogram};
 use passline_connectors::{TARGET_BOUNDS_MS, TargetSeen};
 use passline_engine::{RegistrationStatus, TrunkState};
-use passline_net::{Load, ShardMetrics, TICK_BOUNDS_US, TimesSeen};
+use passline_net::{Load, ShardMetrics, TICK_BOUNDS_US, TimesSeen, UNOPENED};
 use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 use std::{
     fmt::{Error, Result},
@@ -202,6 +202,20 @@ impl Reading {
         for (name, help, of) in counters {
             counter(to, name, help, shards().map(|(labels, shard)| (labels, of(shard).load(Relaxed))))?;
         }
+        let unopened = shards().flat_map(|(labels, shard)| {
+            UNOPENED.iter().zip(&shard.unopened).map(move |(reason, count)| {
+                let mut labels = labels.clone();
+                labels.push(("reason", reason));
+                (labels, count.load(Relaxed))
+            })
+        });
+        counter(
+            to,
+            "passline_srtp_unopened_packets",
+            "RTP and RTCP packets of encrypted calls that were dropped, by reason: not authentic, here before, too old to \
+             tell, no key left for them",
+            unopened,
+        )?;
         gauge(
             to,
             "passline_media_streams",
