@@ -1,7 +1,8 @@
 //! How many calls one core bears, and at what cost: `passline serve` on core 0, `passline storm` on core 1; beside it, in
 //! the same run and by the same measure, a loop that only receives and sends. Prints tables for benches/README.md.
 //!
-//! `RUNS` (5) repetitions of `SECONDS` (10) at each of `LEVELS`; `PARTS` names what is done, `SOAK` its length.
+//! `RUNS` (5) repetitions of `SECONDS` (10) at each of `LEVELS`; `PARTS` names what is done, `SOAK` its length, `KINDS` what is
+//! called in the curve (`Own Shared Inband OwnSrtp SharedSrtp BareOwn BareShared`, all by default).
 use passline_tests::{
     process::{Process, run, signal},
     program::passline,
@@ -49,28 +50,41 @@ struct Bench {
     seconds: u64,
     levels: Vec<u32>,
     soak: String,
+    kinds: Vec<Kind>,
 }
 
 /// What is called.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Own,
     Shared,
     Inband,
+    OwnSrtp,
+    SharedSrtp,
     BareOwn,
     BareShared,
 }
 
 impl Kind {
-    const ALL: [Kind; 5] = [Kind::Own, Kind::Shared, Kind::Inband, Kind::BareOwn, Kind::BareShared];
+    const ALL: [Kind; 7] = [
+        Kind::Own,
+        Kind::Shared,
+        Kind::Inband,
+        Kind::OwnSrtp,
+        Kind::SharedSrtp,
+        Kind::BareOwn,
+        Kind::BareShared,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Kind::Own => "Passline, a port per call, keys by RFC 4733",
             Kind::Shared => "Passline, 16 calls a port, keys by RFC 4733",
             Kind::Inband => "Passline, 16 calls a port, keys as tones",
+            Kind::OwnSrtp => "Passline, a port per call, SRTP, keys by RFC 4733",
+            Kind::SharedSrtp => "Passline, 16 calls a port, SRTP, keys by RFC 4733",
             Kind::BareOwn => "bare loop, a socket per call",
-            Kind::BareShared => "bare loop, one socket, batches",
+            Kind::BareShared => "bare loop, 20 calls a socket, batches",
         }
     }
 
@@ -79,6 +93,8 @@ impl Kind {
         match self {
             Kind::Own => "dtmf: rfc4733",
             Kind::Shared => "dtmf: rfc4733, shared_ports: true",
+            Kind::OwnSrtp => "dtmf: rfc4733, srtp: required",
+            Kind::SharedSrtp => "dtmf: rfc4733, srtp: required, shared_ports: true",
             _ => "shared_ports: true",
         }
     }
@@ -97,6 +113,11 @@ impl Bench {
                 .map(|level| level.parse().expect("LEVELS are numbers"))
                 .collect(),
             soak: set("SOAK", "5m"),
+            kinds: {
+                let names = set("KINDS", "");
+                let named = |kind: &Kind| names.split_whitespace().any(|name| name == format!("{kind:?}"));
+                Kind::ALL.into_iter().filter(|kind| names.is_empty() || named(kind)).collect()
+            },
         }
     }
 
@@ -158,13 +179,24 @@ impl Bench {
     fn level(&self, kind: Kind, calls: u32) -> Value {
         let (calls_text, time) = (calls.to_string(), format!("{}s", self.seconds));
         let uri = format!("sip:5001@{SIP}");
-        let last = PORTS.0 as u32 + calls - 1;
-        let (own, shared) = (format!("127.0.0.1:{}-{last}", PORTS.0), format!("127.0.0.1:{}", PORTS.0));
-        let mut arguments =
-            vec!["--calls", &calls_text, "--rate", "500", "--for", &time, "--key-every", "5s"];
+        let range = |ports: u32| format!("127.0.0.1:{}-{}", PORTS.0, u32::from(PORTS.0) + ports - 1);
+        // As many calls on a port as the callers have lines.
+        let (own, shared) = (range(calls), range(calls.div_ceil(20)));
+        let mut arguments = vec![
+            "--calls",
+            &calls_text,
+            "--rate",
+            "500",
+            "--for",
+            &time,
+            "--key-every",
+            "5s",
+            "--sockets",
+            "shared",
+        ];
         arguments.extend(ASKED);
         let process = match kind {
-            Kind::Own | Kind::Shared | Kind::Inband => {
+            Kind::Own | Kind::Shared | Kind::Inband | Kind::OwnSrtp | Kind::SharedSrtp => {
                 arguments.push(&uri);
                 self.server_for(kind)
             }
@@ -177,8 +209,10 @@ impl Bench {
                 self.bare(calls, true)
             }
         };
-        if kind == Kind::Inband {
-            arguments.extend(["--dtmf", "inband"]);
+        match kind {
+            Kind::Inband => arguments.extend(["--dtmf", "inband"]),
+            Kind::OwnSrtp | Kind::SharedSrtp => arguments.push("--srtp"),
+            _ => {}
         }
         self.storm(process.id(), &arguments)
     }
@@ -189,7 +223,7 @@ impl Bench {
         let mut full: BTreeMap<Kind, u32> = BTreeMap::new();
         for _ in 0..self.runs {
             for &level in &self.levels {
-                for kind in Kind::ALL {
+                for &kind in &self.kinds {
                     // Beyond a level that failed every time there is nothing to see.
                     if full.get(&kind).is_some_and(|limit| level > *limit) {
                         continue;
@@ -204,14 +238,14 @@ impl Bench {
             }
         }
         println!(
-            "\n| calls | | CPU ms per call-second | p99 deviation, ms | longest gap, ms | lost % | memory per call, kB | set-up p99, ms | met |"
+            "\n| calls | | CPU ms per call-second | p99 deviation, ms | longest gap, ms | lost % | memory per call, kB | set-up p99, ms | callers late by p99, ms | met |"
         );
-        println!("|---|---|---|---|---|---|---|---|---|");
+        println!("|---|---|---|---|---|---|---|---|---|---|");
         for ((kind, level), reports) in &seen {
             let of = |pointer: &str| middle(reports, pointer);
             let met = reports.iter().filter(|report| report["met"] == true).count();
             println!(
-                "| {level} | {} | {:.3} | {:.2} | {:.0} | {:.4} | {:.1} | {:.1} | {met} of {} |",
+                "| {level} | {} | {:.3} | {:.2} | {:.0} | {:.4} | {:.1} | {:.1} | {:.2} | {met} of {} |",
                 kind.name(),
                 of("/server/cpu_ms_per_call_second"),
                 of("/audio/deviation/p99_ms"),
@@ -219,6 +253,7 @@ impl Bench {
                 of("/audio/loss") * 100.0,
                 of("/server/memory_kb_per_call"),
                 of("/setup/p99_ms"),
+                of("/late/p99_ms"),
                 reports.len()
             );
         }
@@ -235,7 +270,7 @@ impl Bench {
         );
         println!("|---|---|---|---|");
         let bare = ceiling(Kind::BareOwn).max(1);
-        for kind in Kind::ALL {
+        for &kind in &self.kinds {
             let calls = ceiling(kind);
             let share = f64::from(calls) / f64::from(bare) * 100.0;
             println!("| {} | {calls} | {} | {share:.0} % |", kind.name(), calls * 100);
@@ -396,12 +431,13 @@ fn middle(reports: &[Value], pointer: &str) -> f64 {
 
 fn brief(report: &Value) -> String {
     format!(
-        "{:.3} ms CPU per call-second, p99 {:.2} ms, longest gap {:.0} ms, {:.4} % lost, {:.2} % of the packets; {}",
+        "{:.3} ms CPU per call-second, p99 {:.2} ms, longest gap {:.0} ms, {:.4} % lost, {:.2} % of the packets, callers late by p99 {:.2} ms; {}",
         number(report, "/server/cpu_ms_per_call_second"),
         number(report, "/audio/deviation/p99_ms"),
         number(report, "/audio/longest_gap_ms"),
         number(report, "/audio/loss") * 100.0,
         number(report, "/audio/coverage") * 100.0,
+        number(report, "/late/p99_ms"),
         report["faults"]
     )
 }

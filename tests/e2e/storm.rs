@@ -104,6 +104,37 @@ fn fifty_callers_on_a_bad_network_are_heard_digit_by_digit_and_the_same_seed_doe
 }
 
 #[test]
+fn encrypted_callers_are_heard_key_by_key_and_one_who_gets_plain_audio_says_so() {
+    let _alone = crate::alone();
+    let server = house();
+    let uri = server.uri("5001");
+    let usual = ["storm", &uri, "--calls", "20", "--rate", "50", "--for", "6s", "--key-every", "1s"];
+    let checks = ["--check-digits", "--max-loss", "0%", "--json"];
+    for (round, (ways, suite)) in (1..).zip([
+        (&["--srtp", "--sockets", "shared"][..], "AES_CM_128_HMAC_SHA1_80"),
+        (&["--srtp=AEAD_AES_256_GCM", "--duplicate", "10%"], "AEAD_AES_256_GCM"),
+    ]) {
+        let storm = server.cli(&[&usual[..], &checks, ways].concat(), "");
+        let told = report(&storm);
+        assert!(storm.code == 0 && told["answered"] == 20 && told["srtp"] == suite, "{told}");
+        let (digits, audio) = (&told["digits"], &told["audio"]);
+        assert!(digits["pressed"].as_u64() >= Some(60), "{digits}");
+        assert_eq!(digits["right"], digits["pressed"]);
+        assert!(audio["coverage"].as_f64() > Some(0.95), "{audio}");
+        assert_eq!((&audio["unauthentic"], &audio["foreign"]), (&0.into(), &0.into()), "{audio}");
+        let calls = server.calls(20 * round);
+        let same = calls.iter().filter(|call| call["encryption"] == suite).count();
+        assert_eq!(same, 20, "{calls:?}");
+    }
+    drop(server);
+    let rtp = "  srtp: \"off\"\n".to_owned();
+    let plain = Server::start(Setup { demo: false, max_calls: 80, log: "info", rtp, ..Setup::default() });
+    let storm = plain.cli(&["storm", &plain.uri("5001"), "--calls", "3", "--for", "1s", "--srtp"], "");
+    assert!(storm.code == 1 && storm.out.contains("3 refused with 488"), "{storm:?}");
+    assert!(storm.out.contains("takes no encrypted audio"), "{storm:?}");
+}
+
+#[test]
 fn the_exit_code_says_whether_it_is_good_enough() {
     let _alone = crate::alone();
     let server = house();

@@ -1,11 +1,10 @@
 //! The least that a server of calls could do: receive a packet and send a packet each 20 ms, without looking at them.
 //! What it bears is as far as any server on this machine could come by the same way of sending.
 //!
-//! `bare FIRST-PORT CALLS`: a connected socket for each call. `bare PORT CALLS shared`: one socket for all, packets by the
-//! batch. Whoever sends a packet gets one each 20 ms from then on. Ends when it is killed.
+//! `bare FIRST-PORT CALLS`: a connected socket for each call. `bare FIRST-PORT CALLS shared`: a socket for each 20 calls,
+//! packets by the batch. Whoever sends a packet gets one each 20 ms from then on. Ends when it is killed.
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, sendmmsg};
 use std::{
-    collections::HashMap,
     io::{IoSlice, IoSliceMut},
     net::{Ipv4Addr, UdpSocket},
     os::fd::AsRawFd,
@@ -16,8 +15,8 @@ use std::{
 const TURNS: usize = 20;
 /// Octets of a G.711 packet.
 const PACKET: usize = 172;
-/// Packets with one system call.
-const BATCH: usize = 64;
+/// Calls of a socket, packets with one system call.
+const BATCH: usize = 20;
 
 /// An RTP packet of silence whose numbers go on by themselves.
 #[derive(Clone, Copy)]
@@ -49,7 +48,7 @@ fn main() -> std::io::Result<()> {
         let _ = nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, hard, hard);
     }
     match arguments.get(2).map(String::as_str) {
-        Some("shared") => shared(port),
+        Some("shared") => shared(port, calls),
         _ => own(port, calls),
     }
 }
@@ -94,54 +93,63 @@ fn own(first: u16, calls: u16) -> std::io::Result<()> {
     })
 }
 
-/// One socket for all calls.
-fn shared(port: u16) -> std::io::Result<()> {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, port))?;
-    socket.set_nonblocking(true)?;
-    // More than the system's limit wants a privilege; without it, the limit is taken.
-    use nix::sys::socket::{setsockopt, sockopt};
-    if setsockopt(&socket, sockopt::RcvBufForce, &(8 << 20)).is_err() {
-        setsockopt(&socket, sockopt::RcvBuf, &(8 << 20))?;
-    }
+/// A socket for each 20 calls.
+fn shared(first: u16, calls: u16) -> std::io::Result<()> {
+    let sockets: std::io::Result<Vec<_>> = (0..calls.div_ceil(BATCH as u16))
+        .map(|number| {
+            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, first + number))?;
+            socket.set_nonblocking(true)?;
+            Ok((socket, Vec::<(Option<SockaddrIn>, Packet)>::new()))
+        })
+        .collect();
+    let mut sockets = sockets?;
     println!("ready");
-    let mut turns: Vec<Vec<(Option<SockaddrIn>, Packet)>> = vec![Vec::new(); TURNS];
-    let mut known: HashMap<SockaddrIn, ()> = HashMap::new();
     let mut buffers = vec![[0u8; 256]; BATCH];
     let mut headers_in = MultiHeaders::<SockaddrIn>::preallocate(BATCH, None);
     let mut headers_out = MultiHeaders::<SockaddrIn>::preallocate(BATCH, None);
+    let mut round = 0;
     each_ms(|turn| {
-        loop {
-            let mut iter = buffers.iter_mut();
-            let mut slices: [_; BATCH] =
-                std::array::from_fn(|_| [IoSliceMut::new(iter.next().map_or(&mut [][..], |b| &mut b[..]))]);
-            let got = recvmmsg(
-                socket.as_raw_fd(),
-                &mut headers_in,
-                slices.iter_mut(),
-                MsgFlags::MSG_DONTWAIT,
-                None,
-            );
-            let Ok(got) = got else { break };
-            let mut count = 0;
-            for from in got.filter_map(|message| message.address) {
-                count += 1;
-                known.entry(from).or_insert_with(|| {
-                    let least = turns.iter_mut().min_by_key(|calls| calls.len());
-                    least
-                        .into_iter()
-                        .for_each(|calls| calls.push((Some(from), Packet::new(from.port().into()))));
+        round += 1;
+        for (socket, calls) in sockets.iter_mut().skip(turn).step_by(TURNS) {
+            loop {
+                let mut iter = buffers.iter_mut();
+                let mut slices: [_; BATCH] = std::array::from_fn(|_| {
+                    [IoSliceMut::new(iter.next().map_or(&mut [][..], |b| &mut b[..]))]
                 });
+                let flags = MsgFlags::MSG_DONTWAIT;
+                let got = recvmmsg(socket.as_raw_fd(), &mut headers_in, slices.iter_mut(), flags, None);
+                let Ok(got) = got else { break };
+                let mut count = 0;
+                for from in got.filter_map(|message| message.address) {
+                    count += 1;
+                    if calls.len() < BATCH && calls.iter().all(|(known, _)| *known != Some(from)) {
+                        calls.push((Some(from), Packet::new(from.port().into())));
+                    }
+                }
+                // One packet of each is the rule; now and then what has heaped up is taken.
+                let is_rule = calls.len() == BATCH && !(round / TURNS).is_multiple_of(16);
+                if count < BATCH || is_rule {
+                    break;
+                }
             }
-            if count < BATCH {
-                break;
+            if calls.is_empty() {
+                continue;
             }
-        }
-        for calls in turns[turn].chunks_mut(BATCH) {
             calls.iter_mut().for_each(|(_, packet)| packet.advance());
-            let slices: Vec<_> = calls.iter().map(|(_, packet)| [IoSlice::new(&packet.0)]).collect();
-            let addresses: Vec<_> = calls.iter().map(|(to, _)| *to).collect();
-            let flags = MsgFlags::MSG_DONTWAIT;
-            let _ = sendmmsg(socket.as_raw_fd(), &mut headers_out, slices.iter(), addresses, [], flags);
+            let mut iter = calls.iter();
+            let slices: [_; BATCH] =
+                std::array::from_fn(|_| [IoSlice::new(iter.next().map_or(&[][..], |(_, packet)| &packet.0))]);
+            let mut to = calls.iter();
+            let addresses: [_; BATCH] = std::array::from_fn(|_| to.next().and_then(|(to, _)| *to));
+            let (count, flags) = (calls.len(), MsgFlags::MSG_DONTWAIT);
+            let _ = sendmmsg(
+                socket.as_raw_fd(),
+                &mut headers_out,
+                &slices[..count],
+                &addresses[..count],
+                [],
+                flags,
+            );
         }
     })
 }

@@ -2,6 +2,7 @@
 use super::{DtmfArg, TransportArg};
 use crate::storm::{Bare, Bursts, Stall};
 use clap::{Args, ValueEnum};
+use passline_rtp::srtp::Suite;
 use std::{net::IpAddr, time::Duration};
 
 /// What a run is about.
@@ -17,10 +18,12 @@ pub enum ModeArg {
 /// Sockets of the callers' audio.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum SocketsArg {
-    /// A port for each caller, as real callers have.
+    /// A port for each caller up to 1000 of them, shared ones beyond.
     #[default]
+    Auto,
+    /// A port for each caller, as real callers have.
     PerCall,
-    /// One port for all, which costs less; the other side must have a port for each call.
+    /// Twenty ports for all, which costs less; the other side must have a port for each call, or for twenty at most.
     Shared,
 }
 
@@ -79,6 +82,10 @@ pub struct StormArgs {
     /// Sockets of the callers' audio.
     #[arg(long, value_enum, default_value_t)]
     pub sockets: SocketsArg,
+    /// Encrypts the audio (SRTP, keys by SDES) and takes no call without it.
+    #[arg(long, value_name = "SUITE", value_parser = suite, num_args = 0..=1, require_equals = true,
+        default_missing_value = "AES_CM_128_HMAC_SHA1_80", conflicts_with_all = ["bare", "mode"])]
+    pub srtp: Option<Suite>,
     /// Transport of SIP, whatever the URI says: udp or tcp.
     #[arg(long, value_enum)]
     pub transport: Option<TransportArg>,
@@ -186,6 +193,12 @@ fn share(text: &str) -> Result<f64, String> {
     percent.map(|percent| percent / 100.0).ok_or_else(|| "wants a percentage from 0 to 100, e.g. 0.1%".into())
 }
 
+/// A crypto suite by the name that it has in session descriptions.
+fn suite(text: &str) -> Result<Suite, String> {
+    let known = || Suite::ALL.map(Suite::name).join(", ");
+    Suite::from_name(text).ok_or_else(|| format!("is none of {}", known()))
+}
+
 /// `15%x4`: 15 % in bursts of 4.
 fn bursts(text: &str) -> Result<Bursts, String> {
     let (lost, length) = text.split_once('x').ok_or("wants a share and a length, e.g. 15%x4")?;
@@ -238,6 +251,8 @@ mod tests {
         assert_eq!(bare("127.0.0.1:20-30").map(|bare| bare.last), Ok(30));
         assert_eq!(bare("127.0.0.1:20").map(|bare| bare.last), Ok(20));
         assert!(["20-30", "127.0.0.1:30-20", "127.0.0.1"].iter().all(|wrong| bare(wrong).is_err()));
+        assert_eq!(suite("aes_cm_128_hmac_sha1_80"), Ok(Suite::AesCm128Sha1_80));
+        assert!(suite("AES").unwrap_err().contains("AEAD_AES_256_GCM"));
         let stalls = Stall { lasts: Duration::from_millis(400), every: Duration::from_secs(5) };
         assert_eq!(stall("400ms/5s"), Ok(stalls));
         assert!(["400ms", "5s/400ms", "/"].iter().all(|wrong| stall(wrong).is_err()));

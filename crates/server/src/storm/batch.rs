@@ -2,21 +2,21 @@
 use nix::{
     cmsg_space,
     sys::{
-        socket::{ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, recvmsg},
+        socket::{ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, recvmsg, sendmmsg},
         time::TimeSpec,
     },
 };
 use std::{
-    io::IoSliceMut,
+    io::{IoSlice, IoSliceMut},
     net::{SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket},
     os::fd::AsRawFd,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// Datagrams taken with one system call.
+/// Datagrams of one system call.
 const BATCH: usize = 64;
-/// Octets of the longest datagram that is read whole; a SIP answer with a long route fits.
-const LONGEST: usize = 4096;
+/// Octets of the longest packet that a caller sends, its authentication tag included.
+pub const LONGEST: usize = 256;
 
 /// Real time in ns, the clock of the kernel's receive times.
 pub fn stamp() -> u64 {
@@ -36,28 +36,30 @@ pub fn address(storage: &SockaddrStorage) -> Option<SocketAddr> {
 /// Where datagrams of one call of [`Inbox::receive`] lie.
 pub struct Inbox {
     headers: MultiHeaders<SockaddrStorage>,
-    buffers: Vec<[u8; LONGEST]>,
+    buffer: Vec<u8>,
+    longest: usize,
     got: Vec<(usize, Option<SocketAddr>, u64)>,
 }
 
-impl Default for Inbox {
-    fn default() -> Self {
+impl Inbox {
+    /// Datagrams of up to `longest` octets (1 at least) are read whole.
+    pub fn new(longest: usize) -> Self {
+        let longest = longest.max(1);
         Self {
             headers: MultiHeaders::preallocate(BATCH, Some(cmsg_space!(TimeSpec))),
-            buffers: vec![[0; LONGEST]; BATCH],
+            buffer: vec![0; BATCH * longest],
+            longest,
             got: Vec::with_capacity(BATCH),
         }
     }
-}
 
-impl Inbox {
     /// Takes what waits in a socket, a batch at most; true if more may wait.
     pub fn receive(&mut self, socket: &UdpSocket) -> bool {
-        let Self { headers, buffers, got } = self;
+        let Self { headers, buffer, longest, got } = self;
         got.clear();
-        let mut buffers = buffers.iter_mut();
+        let mut buffers = buffer.chunks_exact_mut(*longest);
         let mut slices: [_; BATCH] =
-            std::array::from_fn(|_| [IoSliceMut::new(buffers.next().map_or(&mut [][..], |b| &mut b[..]))]);
+            std::array::from_fn(|_| [IoSliceMut::new(buffers.next().unwrap_or_default())]);
         let flags = MsgFlags::MSG_DONTWAIT;
         let Ok(results) = recvmmsg(socket.as_raw_fd(), headers, slices.iter_mut(), flags, None) else {
             return false;
@@ -76,12 +78,79 @@ impl Inbox {
     }
 
     /// What was taken: octets, sender, receive time in ns.
-    pub fn datagrams(&self) -> impl Iterator<Item = (&[u8], Option<SocketAddr>, u64)> {
-        let octets = |buffer: &'_ [u8; LONGEST], length: usize| -> usize { length.min(buffer.len()) };
-        self.buffers
-            .iter()
-            .zip(&self.got)
-            .map(move |(buffer, (length, from, time))| (&buffer[..octets(buffer, *length)], *from, *time))
+    pub fn datagrams(&mut self) -> impl Iterator<Item = (&mut [u8], Option<SocketAddr>, u64)> {
+        let longest = self.longest;
+        self.buffer.chunks_exact_mut(longest).zip(&self.got).map(move |(buffer, (length, from, time))| {
+            (buffer.get_mut(..(*length).min(longest)).unwrap_or_default(), *from, *time)
+        })
+    }
+}
+
+/// Packets on their way out by one socket, many with one system call. Nothing is allocated once it is made.
+pub struct Outbox {
+    headers: MultiHeaders<SockaddrStorage>,
+    packets: Vec<[u8; LONGEST]>,
+    lengths: [usize; BATCH],
+    to: [Option<SockaddrStorage>; BATCH],
+    waiting: usize,
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self {
+            headers: MultiHeaders::preallocate(BATCH, None),
+            packets: vec![[0; LONGEST]; BATCH],
+            lengths: [0; BATCH],
+            to: [None; BATCH],
+            waiting: 0,
+        }
+    }
+}
+
+impl Outbox {
+    /// Takes a packet of at most [`LONGEST`] octets; false if it is full, and so has to be flushed first.
+    pub fn push(&mut self, octets: &[u8], to: SockaddrStorage) -> bool {
+        let at = self.waiting;
+        let (Some(room), Some(length), Some(remote)) =
+            (self.packets.get_mut(at), self.lengths.get_mut(at), self.to.get_mut(at))
+        else {
+            return false;
+        };
+        *length = octets.len().min(LONGEST);
+        room[..*length].copy_from_slice(&octets[..*length]);
+        *remote = Some(to);
+        self.waiting += 1;
+        true
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiting == 0
+    }
+
+    /// Sends what waits: how many the kernel took, and how many it did not.
+    pub fn flush(&mut self, socket: &UdpSocket) -> (u64, u64) {
+        let Self { headers, packets, lengths, to, waiting } = self;
+        let count = std::mem::take(waiting);
+        let (mut done, mut sent) = (0, 0);
+        while done < count {
+            let left = count - done;
+            let mut octets = packets.iter().zip(lengths.iter()).skip(done);
+            let slices: [_; BATCH] = std::array::from_fn(|_| {
+                [IoSlice::new(octets.next().map_or(&[][..], |(packet, length)| &packet[..*length]))]
+            });
+            let flags = MsgFlags::MSG_DONTWAIT;
+            let taken = sendmmsg(socket.as_raw_fd(), headers, &slices[..left], &to[done..count], [], flags);
+            match taken.map_or(0, |results| results.count()) {
+                // The first of them cannot be sent; the others may.
+                0 => done += 1,
+                taken => {
+                    sent += taken as u64;
+                    done += taken;
+                }
+            }
+        }
+        (sent, count as u64 - sent)
     }
 }
 
@@ -113,14 +182,20 @@ mod tests {
     fn datagrams_come_in_order_with_their_senders_and_times() {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         setsockopt(&socket, sockopt::ReceiveTimestampns, &true).unwrap();
+        let to = SockaddrStorage::from(socket.local_addr().unwrap());
         let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let mut inbox = Inbox::default();
+        let (mut inbox, mut outbox) = (Inbox::new(100), Outbox::default());
         // Twice, since headers are used again.
         for _ in 0..2 {
             let before = stamp();
+            let mut count = (0, 0);
             for n in 0..100u8 {
-                sender.send_to(&[n; 3], socket.local_addr().unwrap()).unwrap();
+                while !outbox.push(&[n; 3], to) {
+                    count = outbox.flush(&sender);
+                }
             }
+            let rest = outbox.flush(&sender);
+            assert_eq!((count, rest, outbox.is_empty()), ((64, 0), (36, 0), true));
             let mut seen = Vec::new();
             let mut more = true;
             while more {
@@ -133,5 +208,21 @@ mod tests {
             }
             assert_eq!(seen, (0..100).collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn a_packet_that_cannot_be_sent_does_not_keep_the_others() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let good = SockaddrStorage::from(socket.local_addr().unwrap());
+        // No packet goes to port 0.
+        let bad = SockaddrStorage::from(std::net::SocketAddr::from(([127, 0, 0, 1], 0)));
+        let mut outbox = Outbox::default();
+        for to in [bad, good, bad, good, good, bad] {
+            assert!(outbox.push(b"x", to));
+        }
+        assert_eq!(outbox.flush(&socket), (3, 3));
+        let mut inbox = Inbox::new(10);
+        inbox.receive(&socket);
+        assert_eq!(inbox.datagrams().count(), 3);
     }
 }

@@ -93,6 +93,11 @@ impl Ear {
         }
     }
 
+    /// A packet that had come before, by what protects the stream.
+    pub fn copy(&mut self) {
+        self.heard.duplicated += 1;
+    }
+
     /// The count up to now.
     pub fn heard(&self, now: u64) -> Heard {
         let mut ear = self.clone();

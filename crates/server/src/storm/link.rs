@@ -10,7 +10,9 @@ use std::{
 };
 
 /// Octets that the kernel keeps for us while we do other things.
-const BUFFER: usize = 8 << 20;
+pub const BUFFER: usize = 8 << 20;
+/// Octets of the longest datagram that is read whole; an answer with a long route fits.
+const LONGEST: usize = 4096;
 /// Octets that may wait for a connection; a server that does not read gets no more.
 const WAITING: usize = 64 << 20;
 
@@ -47,8 +49,8 @@ impl Link {
         }
         let socket = UdpSocket::bind((local, 0)).map_err(failed)?;
         socket.connect(server).map_err(failed)?;
-        prepare(&socket).map_err(failed)?;
-        Ok(Self::Udp(socket, Inbox::default()))
+        prepare(&socket, Some(BUFFER)).map_err(failed)?;
+        Ok(Self::Udp(socket, Inbox::new(LONGEST)))
     }
 
     /// Our address and port.
@@ -140,16 +142,18 @@ impl Stream {
     }
 }
 
-/// Makes a socket ready: it does not block, its datagrams carry their receive times, and many of them may wait.
+/// Makes a socket ready: it does not block, its datagrams carry their receive times, and with `buffer` many octets of
+/// them may wait.
 ///
 /// # Errors
 /// Of the machine.
-pub fn prepare(socket: &UdpSocket) -> std::io::Result<()> {
+pub fn prepare(socket: &UdpSocket, buffer: Option<usize>) -> std::io::Result<()> {
     socket.set_nonblocking(true)?;
     setsockopt(&socket.as_fd(), sockopt::ReceiveTimestampns, &true)?;
+    let Some(buffer) = buffer else { return Ok(()) };
     // More than the system's limit wants a privilege; without it, the limit is taken.
-    if setsockopt(&socket.as_fd(), sockopt::RcvBufForce, &BUFFER).is_err() {
-        setsockopt(&socket.as_fd(), sockopt::RcvBuf, &BUFFER)?;
+    if setsockopt(&socket.as_fd(), sockopt::RcvBufForce, &buffer).is_err() {
+        setsockopt(&socket.as_fd(), sockopt::RcvBuf, &buffer)?;
     }
     Ok(())
 }

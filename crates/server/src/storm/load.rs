@@ -3,22 +3,25 @@ mod phase;
 
 use super::{
     batch::stamp,
+    lines::Way,
     link::Link,
-    media::{Media, TURNS, Terms},
+    media::{LINES, Media, TURNS, Terms},
     message::Common,
     plan::{Bare, Plan},
+    secrecy,
     talk::{Event, Outbox, State, Talk},
     tally::Tally,
     vitals::Vitals,
 };
-use crate::exit::Failure;
-use passline_sdp::Capabilities;
+use crate::{entropy, exit::Failure};
+use passline_sdp::{Capabilities, crypto::Crypto};
 use passline_sip::message::{Message, Name};
 use phase::Phase;
+use rand_chacha::ChaCha20Rng;
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
-    net::{SocketAddr, UdpSocket},
+    net::SocketAddr,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
@@ -30,8 +33,10 @@ const AT_ONCE: f64 = 64.0;
 
 struct Caller {
     talk: Talk,
-    socket: Option<UdpSocket>,
+    way: Option<Way>,
     port: u16,
+    /// Keys that it has offered.
+    crypto: Option<Box<Crypto>>,
     placed: u64,
     up: Option<Instant>,
     hang_up: Option<Instant>,
@@ -57,6 +62,8 @@ pub struct Load<'a> {
     /// Of these, not answered yet.
     waiting: usize,
     pid: Option<u32>,
+    /// For keys alone; everything else depends on the seed.
+    rng: ChaCha20Rng,
     tally: Tally,
 }
 
@@ -81,6 +88,7 @@ impl<'a> Load<'a> {
             active: 0,
             waiting: 0,
             pid,
+            rng: entropy::rng(),
             tally,
         };
         if plan.setups {
@@ -102,8 +110,9 @@ impl<'a> Load<'a> {
             self.receive(now);
             self.timers(now);
             while next <= now {
-                self.tally.late.add(now.duration_since(next).as_nanos() as u64);
                 self.media.turn(turn, next, stamp());
+                // So late was its last packet.
+                self.tally.late.add(next.elapsed().as_nanos() as u64);
                 turn = (turn + 1) % TURNS;
                 next += TURN;
             }
@@ -160,12 +169,16 @@ impl<'a> Load<'a> {
     }
 
     fn call(&mut self, now: Instant) -> Result<(), Failure> {
-        let (socket, port) = if self.plan.setups { (None, 9) } else { self.media.reserve()? };
+        let (way, port) = match self.plan.setups {
+            true => (None, 9),
+            false => self.media.reserve().map(|(way, port)| (Some(way), port))?,
+        };
         let number = self.callers.len() as u32;
         let mut caller = Caller {
             talk: Talk::new(&self.common, number),
-            socket,
+            way,
             port,
+            crypto: self.plan.srtp.map(|suite| Box::new(secrecy::offer(suite, &mut self.rng))),
             placed: stamp(),
             up: None,
             hang_up: None,
@@ -175,7 +188,7 @@ impl<'a> Load<'a> {
         if let Some(bare) = self.plan.bare {
             return self.take_bare(now, caller, bare);
         }
-        let mut offer = passline_sdp::offer(&self.capabilities(number, port));
+        let mut offer = passline_sdp::offer(&self.capabilities(number, &caller));
         offer.extend_from_slice(format!("a=rtcp:{}\r\n", self.media.rtcp_port()).as_bytes());
         caller.talk.invite(now, &self.common, &offer, &[], &mut self.out);
         self.callers.push(caller);
@@ -191,11 +204,15 @@ impl<'a> Load<'a> {
     fn take_bare(&mut self, now: Instant, mut caller: Caller, bare: Bare) -> Result<(), Failure> {
         let number = self.callers.len() as u32;
         let ports = u32::from(bare.last - bare.first.port()) + 1;
-        let port = bare.first.port() + (number % ports) as u16;
+        // On a shared line, calls are told apart by the other side's port.
+        let index = if self.plan.shared { number / LINES as u32 } else { number };
+        let port = bare.first.port() + (index % ports) as u16;
         let remote = SocketAddr::new(bare.first.ip(), port);
         let payload_type = self.plan.codec.info().payload_type;
         let terms = Terms { remote, payload_type, events: Some(101) };
-        self.media.open(number, caller.socket.take(), terms).map_err(Failure::input)?;
+        if let Some(way) = caller.way.take() {
+            self.media.open(number, way, terms, None).map_err(Failure::input)?;
+        }
         caller.talk.state = State::Up;
         (caller.up, caller.answered) = (Some(now), true);
         self.callers.push(caller);
@@ -205,14 +222,15 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
-    fn capabilities(&self, number: u32, port: u16) -> Capabilities {
+    fn capabilities(&self, number: u32, caller: &Caller) -> Capabilities {
         let codec = match self.plan.codec {
             passline_rtp::Codec::Pcma => passline_sdp::Codec::pcma(),
             _ => passline_sdp::Codec::pcmu(),
         };
         Capabilities {
             codecs: vec![codec],
-            ..Capabilities::new(self.plan.local, port, u64::from(number) + 1)
+            crypto: caller.crypto.as_deref().cloned().unwrap_or_default(),
+            ..Capabilities::new(self.plan.local, caller.port, u64::from(number) + 1)
         }
     }
 
@@ -249,9 +267,7 @@ impl<'a> Load<'a> {
                     return self.leave(now, number);
                 }
                 caller.hang_up = self.plan.hold.map(|hold| now + hold);
-                let socket = caller.socket.take();
-                let port = caller.port;
-                if let Err(reason) = self.open(number, port, socket, &answer) {
+                if let Err(reason) = self.open(number, &answer) {
                     self.tally.without_audio += 1;
                     self.tally.reason.get_or_insert(reason);
                 }
@@ -261,7 +277,13 @@ impl<'a> Load<'a> {
             Event::Refused { status, retry_after } => {
                 *self.tally.refused.entry(status).or_default() += 1;
                 self.tally.retry_after += u64::from(retry_after);
-                caller.socket = None;
+                caller.way = None;
+                if status == 488 && caller.crypto.take().is_some() {
+                    self.tally.reason.get_or_insert_with(|| {
+                        "488: the other side takes no encrypted audio, or not in this suite; see --srtp"
+                            .into()
+                    });
+                }
             }
             Event::HungUp => {
                 self.tally.dropped += 1;
@@ -274,15 +296,14 @@ impl<'a> Load<'a> {
     }
 
     /// The audio of an answered call.
-    fn open(
-        &mut self,
-        number: u32,
-        port: u16,
-        socket: Option<UdpSocket>,
-        answer: &[u8],
-    ) -> Result<(), String> {
-        let agreement = passline_sdp::accept(answer, &self.capabilities(number, port))
+    fn open(&mut self, number: u32, answer: &[u8]) -> Result<(), String> {
+        let Some(caller) = self.callers.get(number as usize) else { return Ok(()) };
+        let agreement = passline_sdp::accept(answer, &self.capabilities(number, caller))
             .map_err(|refusal| format!("the answer cannot be used: {}", refusal.sentence))?;
+        let secret = match &agreement.crypto {
+            Some(agreed) => Some(secrecy::keys(agreed).ok_or("the answer's keys are of no use")?),
+            None => None,
+        };
         let remote = agreement.remote_rtp;
         if !self.plan.media_addresses.contains(&remote.ip()) {
             return Err(format!(
@@ -296,7 +317,12 @@ impl<'a> Load<'a> {
         if self.plan.needs_events && terms.events.is_none() {
             return Err("the other side takes no telephone-events; choose another --dtmf".into());
         }
-        self.media.open(number, socket, terms)
+        let Some(caller) = self.callers.get_mut(number as usize) else { return Ok(()) };
+        caller.crypto = None;
+        match caller.way.take() {
+            Some(way) => self.media.open(number, way, terms, secret),
+            None => Ok(()),
+        }
     }
 
     fn leave(&mut self, now: Instant, number: u32) {
@@ -321,7 +347,7 @@ impl<'a> Load<'a> {
         if let (Some(up), Phase::Measure { since, .. }) = (caller.up.take(), self.phase) {
             self.tally.call_seconds += now.saturating_duration_since(up.max(since)).as_secs_f64();
         }
-        caller.socket = None;
+        caller.way = None;
     }
 
     /// Keeps the number of calls by their states.

@@ -4,7 +4,7 @@ use crate::{
     cli::{DtmfArg, LawArg, ModeArg, SocketsArg, StormArgs, TransportArg},
     exit::Failure,
 };
-use passline_rtp::Codec;
+use passline_rtp::{Codec, srtp::Suite};
 use passline_sip::message::{Scheme, Uri};
 use std::{
     net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket},
@@ -13,6 +13,8 @@ use std::{
 
 /// Calls at one time that need no confirmation beyond loopback.
 const HARMLESS: usize = 10;
+/// More callers than these share sockets.
+const MANY: u32 = 1000;
 /// Set-ups a second that need none.
 const HARMLESS_RATE: f64 = 10.0;
 
@@ -52,8 +54,10 @@ pub struct Plan {
     pub setups: bool,
     /// Codec of the callers.
     pub codec: Codec,
-    /// One socket for the media of all callers.
+    /// Sockets for the media of many callers each.
     pub shared: bool,
+    /// The audio is encrypted with this suite.
+    pub srtp: Option<Suite>,
     /// Keys are pressed.
     pub has_keys: bool,
     /// They travel as telephone-events.
@@ -116,7 +120,12 @@ impl Plan {
                 LawArg::Pcmu => Codec::Pcmu,
                 LawArg::Pcma => Codec::Pcma,
             },
-            shared: args.sockets == SocketsArg::Shared,
+            shared: match args.sockets {
+                SocketsArg::Auto => args.calls > MANY,
+                SocketsArg::PerCall => false,
+                SocketsArg::Shared => true,
+            },
+            srtp: args.srtp,
             has_keys: args.key_every.is_some(),
             needs_events: args.key_every.is_some() && args.dtmf == DtmfArg::Rfc4733,
             press_ms: args.press,
