@@ -18,6 +18,7 @@ kamailio                       kamailio kamailio-tls-modules
 linphonec                      linphone-cli
 twinkle-console                twinkle-console
 sipsak                         sipsak
+faketime                       faketime
 "
 
 missing=""

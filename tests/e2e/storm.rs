@@ -135,6 +135,39 @@ fn encrypted_callers_are_heard_key_by_key_and_one_who_gets_plain_audio_says_so()
 }
 
 #[test]
+fn callers_with_an_account_answer_challenges_and_a_wrong_password_is_a_refusal() {
+    let _alone = crate::alone();
+    let trunk = "trunks:\n  - { name: pbx, networks: [127.0.0.1], user: \"201\", password_file: phone.password, \
+        inbound: digest, options_s: 0 }\n";
+    let setup = Setup { demo: false, max_calls: 80, log: "info", more: trunk.into(), ..Setup::default() };
+    let mut server = Server::prepare(setup);
+    server.secret("phone.password", "correct-horse-battery");
+    server.secret("wrong.password", "battery-horse-correct");
+    server.restart();
+    let uri = server.uri("5001");
+    let storm = |password: &str, more: &[&str]| {
+        let file = server.file(password).display().to_string();
+        let usual =
+            ["storm", &uri, "--calls", "20", "--rate", "50", "--user", "201", "--password-file", &file];
+        server.cli(&[&usual[..], more, &["--json"]].concat(), "")
+    };
+    let keys = ["--for", "5s", "--key-every", "1s", "--check-digits", "--max-loss", "0%"];
+    for dtmf in ["rfc4733", "info"] {
+        let storm = storm("phone.password", &[&keys[..], &["--dtmf", dtmf]].concat());
+        let told = report(&storm);
+        assert!(storm.code == 0 && told["answered"] == 20 && told["hang_ups_refused"] == 0, "{told}");
+        assert_eq!(told["digits"]["right"], told["digits"]["pressed"], "{told}");
+    }
+    let calls = server.calls(40);
+    assert!(calls.iter().all(|call| call["trunk"] == "pbx"), "{calls:#?}");
+    let nobody = server.cli(&["storm", &uri, "--calls", "3", "--for", "1s"], "");
+    assert!(nobody.code == 1 && nobody.out.contains("3 refused with 401"), "{nobody:?}");
+    let storm = storm("wrong.password", &["--for", "1s"]);
+    let told = report(&storm);
+    assert!(storm.code == 1 && told["answered"] == 0 && told["failed"] == 20, "{told}");
+}
+
+#[test]
 fn the_exit_code_says_whether_it_is_good_enough() {
     let _alone = crate::alone();
     let server = house();

@@ -5,6 +5,7 @@
 
 pub mod baresip;
 pub mod capture;
+pub mod clock;
 pub mod ear;
 pub mod impair;
 pub mod kamailio;

@@ -38,6 +38,8 @@ pub struct Setup {
     pub rtp: String,
     /// Further lines of the configuration, e.g. `targets:` or `policy:`.
     pub more: String,
+    /// Environment of the server alone, not of the commands beside it.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 impl Default for Setup {
@@ -51,6 +53,7 @@ impl Default for Setup {
             sip: String::new(),
             rtp: String::new(),
             more: String::new(),
+            environment: Vec::new(),
         }
     }
 }
@@ -60,6 +63,7 @@ pub struct Server {
     process: Option<Process>,
     folder: tempfile::TempDir,
     starts: usize,
+    environment: Vec<(&'static str, String)>,
     /// Prompts that it was given.
     pub voice: Voice,
     /// SIP, UDP and TCP.
@@ -92,6 +96,7 @@ impl Server {
         let server = Self {
             process: None,
             starts: 0,
+            environment: setup.environment.clone(),
             voice: setup.voice,
             sip: ports::local(ports::one()),
             tls: ports::local(ports::one()),
@@ -136,7 +141,7 @@ log: {{ level: \"{log}\" }}
         self.starts += 1;
         let log = self.file(&format!("server-{}.log", self.starts));
         let mut command = self.command();
-        command.arg("serve");
+        command.arg("serve").envs(self.environment.iter().map(|(name, value)| (name, value)));
         let mut process = Process::start(&mut command, &log);
         let listening = wait_for(Duration::from_secs(60), || {
             assert!(process.ended().is_none(), "the server has ended: {}", process.output());

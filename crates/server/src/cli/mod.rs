@@ -82,7 +82,7 @@ Examples:
   passline storm sip:5001@127.0.0.1 --mode setups --rate 1000 --for 10s --json
   passline storm sip:600@192.0.2.10 --calls 100 --yes-i-own-this"
     )]
-    Storm(StormArgs),
+    Storm(Box<StormArgs>),
     /// Show the calls of the past, or those that are going on.
     #[command(after_help = "Examples:
   passline calls --last 20

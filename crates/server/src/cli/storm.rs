@@ -3,7 +3,7 @@ use super::{DtmfArg, TransportArg};
 use crate::storm::{Bare, Bursts, Stall};
 use clap::{Args, ValueEnum};
 use passline_rtp::srtp::Suite;
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 /// What a run is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -89,6 +89,12 @@ pub struct StormArgs {
     /// Transport of SIP, whatever the URI says: udp or tcp.
     #[arg(long, value_enum)]
     pub transport: Option<TransportArg>,
+    /// User that answers a challenge of the other side, and calls by this name; needs --password-file.
+    #[arg(long, value_name = "USER", requires = "password_file", conflicts_with = "bare")]
+    pub user: Option<String>,
+    /// File whose first line is that user's password.
+    #[arg(long, value_name = "FILE", requires = "user")]
+    pub password_file: Option<PathBuf>,
     /// Address to call from; by default the one that the system takes for this destination.
     #[arg(long, value_name = "IP")]
     pub from_address: Option<IpAddr>,

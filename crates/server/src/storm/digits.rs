@@ -8,6 +8,25 @@ use std::{
 /// The records of the last calls are on the disk by then.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What was pressed in one call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keyed {
+    /// Call-ID.
+    pub call: String,
+    /// The keys, in order.
+    pub pressed: String,
+    /// Numbers of those of which the caller's own network left nothing.
+    pub swallowed: Vec<usize>,
+}
+
+impl Keyed {
+    /// What can have been heard.
+    fn audible(&self) -> String {
+        let keys = self.pressed.chars().enumerate();
+        keys.filter(|(number, _)| !self.swallowed.contains(number)).map(|(_, key)| key).collect()
+    }
+}
+
 /// Keys of all calls together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Digits {
@@ -17,8 +36,10 @@ pub struct Digits {
     pub right: u64,
     /// Heard as another key.
     pub wrong: u64,
-    /// Not heard.
+    /// Not heard, though something of them had left.
     pub missing: u64,
+    /// Of which the callers' own network left nothing.
+    pub swallowed: u64,
     /// Heard without a press, e.g. a second time.
     pub extra: u64,
     /// Calls that have no record, or one without clear digits.
@@ -32,9 +53,9 @@ pub struct Digits {
 }
 
 impl Digits {
-    /// Whether each press of each call was one digit.
+    /// Whether each press that could be heard was one digit.
     pub fn are_exact(&self) -> bool {
-        self.right == self.pressed && self.extra == 0 && self.unknown == 0
+        self.right + self.swallowed == self.pressed && self.extra == 0 && self.unknown == 0
     }
 
     /// Adds a call.
@@ -54,7 +75,7 @@ impl Digits {
 ///
 /// # Errors
 /// Of the store.
-pub fn check(config: &Config, keyed: &[(String, String)]) -> Result<Digits, Failure> {
+pub fn check(config: &Config, keyed: &[Keyed]) -> Result<Digits, Failure> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::machine)?;
     runtime.block_on(async {
@@ -66,23 +87,25 @@ pub fn check(config: &Config, keyed: &[(String, String)]) -> Result<Digits, Fail
             let records = store.calls(last).await.map_err(Failure::machine)?;
             let records: HashMap<_, _> =
                 records.iter().map(|record| (record.sip_call_id.as_str(), record)).collect();
-            let all = keyed.iter().all(|(call, _)| records.contains_key(call.as_str()));
+            let all = keyed.iter().all(|keyed| records.contains_key(keyed.call.as_str()));
             if !all && Instant::now() < give_up {
                 tokio::time::sleep(Duration::from_millis(500)).await;
                 continue;
             }
             let mut digits = Digits::default();
-            for (call, pressed) in keyed {
-                digits.pressed += pressed.len() as u64;
+            for keyed in keyed {
+                let (call, audible) = (&keyed.call, keyed.audible());
+                digits.pressed += keyed.pressed.len() as u64;
                 let Some(record) = records.get(call.as_str()) else {
                     digits.unknown += 1;
                     continue;
                 };
+                digits.swallowed += keyed.swallowed.len() as u64;
                 digits.lost += record.lost;
                 digits.duplicated += record.duplicated;
                 match &record.digits {
-                    Some(heard) => digits.add(call, pressed, heard),
-                    None if record.digit_count == 0 => digits.add(call, pressed, ""),
+                    Some(heard) => digits.add(call, &audible, heard),
+                    None if record.digit_count == 0 => digits.add(call, &audible, ""),
                     None => digits.unknown += 1,
                 }
             }
@@ -139,6 +162,17 @@ mod tests {
             let Digits { right, wrong, missing, extra, .. } = compare(pressed, heard);
             assert_eq!((right, wrong, missing, extra), expected, "{pressed} {heard}");
         }
+    }
+
+    #[test]
+    fn what_could_not_be_heard_is_not_missing() {
+        let keyed = Keyed { pressed: "1223".into(), swallowed: vec![1, 3], ..Keyed::default() };
+        let mut digits = Digits { pressed: 4, swallowed: 2, ..Digits::default() };
+        digits.add("a", &keyed.audible(), "12");
+        assert!(digits.are_exact() && digits.missing == 0, "{digits:?}");
+        // One that came nevertheless is one too many.
+        digits.add("b", &keyed.audible(), "122");
+        assert_eq!((digits.are_exact(), digits.extra), (false, 1));
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub struct Keys {
     tone: Option<(Digit, usize)>,
     /// What was pressed.
     pub pressed: Vec<Digit>,
+    /// Of each press: whether a packet of it was lost on purpose, and whether one was not.
+    fate: Vec<(bool, bool)>,
 }
 
 /// A generator of one caller's own, so that no caller's decisions depend on another one's.
@@ -73,6 +75,7 @@ impl Keys {
             events: EventSender::new(FRAME_MS as u8),
             tone: None,
             pressed: Vec::new(),
+            fate: Vec::new(),
         }
     }
 
@@ -106,6 +109,20 @@ impl Keys {
         Some((digit, position))
     }
 
+    /// A packet of the last press went out, or was lost by the caller's own network.
+    pub fn went(&mut self, lost: bool) {
+        if let Some(fate) = self.fate.last_mut() {
+            fate.0 |= lost;
+            fate.1 |= !lost;
+        }
+    }
+
+    /// The presses, by their numbers, of which nothing was left: nobody could hear them.
+    pub fn swallowed(&self) -> Vec<usize> {
+        let fates = self.fate.iter().enumerate();
+        fates.filter(|(_, (lost, left))| *lost && !*left).map(|(number, _)| number).collect()
+    }
+
     /// The tone has come to its end.
     pub fn end_tone(&mut self) {
         self.tone = None;
@@ -116,12 +133,14 @@ impl Keys {
             DtmfArg::Rfc4733 => {
                 if self.events.press(digit, u32::from(self.habit.press_ms)) {
                     self.pressed.push(digit);
+                    self.fate.push((false, false));
                 }
                 None
             }
             DtmfArg::Inband => {
                 self.tone = Some((digit, 0));
                 self.pressed.push(digit);
+                self.fate.push((false, false));
                 None
             }
             // Pressed once it is sent.
@@ -190,6 +209,21 @@ mod tests {
             let (starts, _) = run(Habit { hold, ..habit(DtmfArg::Info) }, caller, 500);
             assert!(!starts.is_empty() && starts.iter().all(|start| *start < 400), "{starts:?}");
         }
+    }
+
+    #[test]
+    fn a_press_is_swallowed_only_if_nothing_of_it_was_left() {
+        let mut keys = Keys::new(habit(DtmfArg::Inband), 1);
+        for losses in [&[true, true][..], &[true, false], &[false], &[true]] {
+            let before = keys.pressed.len();
+            let mut frame = keys.next;
+            while keys.pressed.len() == before {
+                keys.poll(frame, 0);
+                frame += 1;
+            }
+            losses.iter().for_each(|lost| keys.went(*lost));
+        }
+        assert_eq!(keys.swallowed(), [0, 3]);
     }
 
     #[test]

@@ -3,6 +3,7 @@ mod phase;
 
 use super::{
     batch::stamp,
+    digits::Keyed,
     lines::Way,
     link::Link,
     media::{LINES, Media, TURNS, Terms},
@@ -41,6 +42,8 @@ struct Caller {
     up: Option<Instant>,
     hang_up: Option<Instant>,
     pressed: String,
+    /// Numbers of those presses of which its own network left nothing.
+    swallowed: Vec<usize>,
     answered: bool,
 }
 
@@ -140,7 +143,10 @@ impl<'a> Load<'a> {
         if self.plan.has_keys {
             let answered = self.callers.into_iter().enumerate().filter(|(_, caller)| caller.answered);
             self.tally.keyed = answered
-                .map(|(number, caller)| (self.common.call_id(number as u32), caller.pressed))
+                .map(|(number, Caller { pressed, swallowed, .. })| {
+                    let call = self.common.call_id(number as u32);
+                    Keyed { call, pressed, swallowed }
+                })
                 .collect();
         }
         Ok(self.tally)
@@ -183,6 +189,7 @@ impl<'a> Load<'a> {
             up: None,
             hang_up: None,
             pressed: String::new(),
+            swallowed: Vec::new(),
             answered: false,
         };
         if let Some(bare) = self.plan.bare {
@@ -341,9 +348,10 @@ impl<'a> Load<'a> {
 
     /// The call's audio ends, and with it its time.
     fn silence(&mut self, now: Instant, number: u32) {
-        let pressed = self.media.close(number, stamp());
+        let (pressed, swallowed) = self.media.close(number, stamp());
         let Some(caller) = self.callers.get_mut(number as usize) else { return };
         caller.pressed.extend(pressed.into_iter().map(passline_rtp::Digit::to_char));
+        caller.swallowed.extend(swallowed);
         if let (Some(up), Phase::Measure { since, .. }) = (caller.up.take(), self.phase) {
             self.tally.call_seconds += now.saturating_duration_since(up.max(since)).as_secs_f64();
         }

@@ -189,13 +189,14 @@ impl Media {
         Ok(())
     }
 
-    /// A caller falls silent and hears no more; the keys that it has pressed in audio.
-    pub fn close(&mut self, caller: u32, now: u64) -> Vec<Digit> {
+    /// A caller falls silent and hears no more; the keys that it has pressed in audio, and the numbers of those of which its
+    /// own network left nothing.
+    pub fn close(&mut self, caller: u32, now: u64) -> (Vec<Digit>, Vec<usize>) {
         let Some(Place { turn, index }) = self.places.get_mut(caller as usize).and_then(Option::take) else {
-            return Vec::new();
+            return Default::default();
         };
         let Some(streams) = self.turns.get_mut(turn).filter(|streams| index < streams.len()) else {
-            return Vec::new();
+            return Default::default();
         };
         let stream = streams.swap_remove(index);
         if let Some(moved) = streams.get(index)
@@ -210,7 +211,8 @@ impl Media {
         if let Some(network) = &stream.network {
             self.done.add(&network.done);
         }
-        stream.keys.map(|keys| keys.pressed).unwrap_or_default()
+        let keys = stream.keys.map(|keys| (keys.swallowed(), keys.pressed));
+        keys.map(|(swallowed, pressed)| (pressed, swallowed)).unwrap_or_default()
     }
 
     /// Nobody presses any more.

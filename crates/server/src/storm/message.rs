@@ -1,5 +1,8 @@
 //! The SIP messages that a caller sends (RFC 3261 §13, §17): written anew each time, from a few kept texts.
-use passline_sip::message::{Message, Name, Writer};
+use passline_sip::{
+    Credentials,
+    message::{Message, Name, Writer},
+};
 use std::net::SocketAddr;
 
 /// What the messages of all callers have in common.
@@ -15,6 +18,8 @@ pub struct Common {
     pub transport: &'static str,
     /// Tells this run from others: part of every Call-ID, branch and tag.
     pub run: u32,
+    /// For those who ask who calls.
+    pub credentials: Option<Credentials>,
 }
 
 impl Common {
@@ -124,6 +129,7 @@ mod tests {
             local: "192.0.2.9:5070".parse().unwrap(),
             transport: "TCP",
             run: 0xAB,
+            credentials: None,
         }
     }
 

@@ -12,6 +12,7 @@ mod media;
 mod message;
 mod network;
 mod plan;
+mod proof;
 mod report;
 mod search;
 mod secrecy;
@@ -52,12 +53,15 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tally::Tally;
 
 /// Between two levels of a search; ports of ended calls rest for a while, too.
 const BREATH: Duration = Duration::from_secs(5);
+/// After a level that failed: by then the other side has given up what it still waited for (64 T1, RFC 3261 §17), and
+/// the next level is not measured beside what is left of this one.
+const RECOVERY: Duration = Duration::from_secs(34);
 
 /// Calls, measures, prints; [`Failure::No`] if what was asked for was not met.
 ///
@@ -97,10 +101,14 @@ fn once(
     let link = Link::open(plan.local, plan.server, plan.tcp)?;
     let common = Common {
         uri: plan.uri.clone(),
-        user: "storm".into(),
+        user: plan
+            .credentials
+            .as_ref()
+            .map_or_else(|| "storm".into(), |credentials| credentials.user.clone()),
         local: link.local()?,
         transport: if plan.tcp { "TCP" } else { "UDP" },
         run: entropy::rng().next_u32(),
+        credentials: plan.credentials.clone(),
     };
     let media = Media::new(plan.local, sound, args.habit(), args.impairment(), plan.first, plan.shared)?;
     let mut tally = Load::new(plan, link, media, common, args.pid).run(stop)?;
@@ -133,7 +141,9 @@ fn search(args: &StormArgs, plan: Plan, records: Option<&Config>, stop: &AtomicB
         } else {
             print(&report::level(level, &plan, &tally, &faults));
         }
-        std::thread::sleep(BREATH);
+        if search.next().is_some() {
+            rest(if faults.is_empty() { BREATH } else { RECOVERY }, stop);
+        }
     }
     let ceiling = search.ceiling();
     let unit = if plan.setups { "set-ups a second" } else { "calls" };
@@ -142,6 +152,14 @@ fn search(args: &StormArgs, plan: Plan, records: Option<&Config>, stop: &AtomicB
         false => format!("ceiling: {ceiling} {unit}\n"),
     });
     if ceiling > 0 { Ok(()) } else { Err(Failure::No) }
+}
+
+/// Sleeps so long, or until somebody wants the end.
+fn rest(time: Duration, stop: &AtomicBool) {
+    let until = Instant::now() + time;
+    while Instant::now() < until && !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 /// To standard output; whoever has closed it does not want to know.

@@ -2,12 +2,17 @@
 use super::{keys::Habit, network::Impairment};
 use crate::{
     cli::{DtmfArg, LawArg, ModeArg, SocketsArg, StormArgs, TransportArg},
+    config::password,
     exit::Failure,
 };
 use passline_rtp::{Codec, srtp::Suite};
-use passline_sip::message::{Scheme, Uri};
+use passline_sip::{
+    Credentials,
+    message::{Scheme, Uri},
+};
 use std::{
     net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket},
+    sync::Arc,
     time::Duration,
 };
 
@@ -66,6 +71,8 @@ pub struct Plan {
     pub press_ms: u16,
     /// No SIP.
     pub bare: Option<Bare>,
+    /// For those who ask who calls.
+    pub credentials: Option<Credentials>,
 }
 
 impl Plan {
@@ -130,6 +137,13 @@ impl Plan {
             needs_events: args.key_every.is_some() && args.dtmf == DtmfArg::Rfc4733,
             press_ms: args.press,
             bare: args.bare,
+            credentials: match (&args.user, &args.password_file) {
+                (Some(user), Some(file)) => {
+                    let password = Arc::new(password(file).map_err(Failure::input)?);
+                    Some(Credentials { user: user.clone(), password, realm: None })
+                }
+                _ => None,
+            },
         };
         let far = !server.ip().is_loopback();
         let heavy = plan.calls > HARMLESS || (plan.setups && plan.rate > HARMLESS_RATE);

@@ -77,6 +77,7 @@ pub fn json(plan: &Plan, tally: &Tally, faults: &[String]) -> Value {
             "right": digits.right,
             "wrong": digits.wrong,
             "missing": digits.missing,
+            "swallowed": digits.swallowed,
             "extra": digits.extra,
             "unknown_calls": digits.unknown,
             "packets_lost": digits.lost,
@@ -116,7 +117,7 @@ pub fn json(plan: &Plan, tally: &Tally, faults: &[String]) -> Value {
         "call_seconds": tally.call_seconds,
         "audio": (!plan.setups).then_some(audio),
         "network": network,
-        "keyed": plan.has_keys.then(|| tally.keyed.iter().cloned().collect::<std::collections::BTreeMap<_, _>>()),
+        "keyed": plan.has_keys.then(|| tally.keyed.iter().map(|keyed| (&keyed.call, &keyed.pressed)).collect::<std::collections::BTreeMap<_, _>>()),
         "digits": digits,
         "late": histogram(&tally.late),
         "sockets": if plan.shared { "shared" } else { "per-call" },
@@ -265,7 +266,7 @@ fn keys(plan: &Plan, tally: &Tally, lines: &mut Lines) {
         return;
     }
     let Some(digits) = &tally.digits else {
-        let pressed: usize = tally.keyed.iter().map(|(_, keys)| keys.len()).sum();
+        let pressed: usize = tally.keyed.iter().map(|keyed| keyed.pressed.len()).sum();
         lines.push((
             "keys",
             format!("{pressed} pressed; not checked: what was heard, only the other side knows"),
@@ -275,8 +276,15 @@ fn keys(plan: &Plan, tally: &Tally, lines: &mut Lines) {
     lines.push((
         "keys",
         format!(
-            "{} pressed, {} right, {} wrong, {} missing, {} extra; {} calls without a record",
-            digits.pressed, digits.right, digits.wrong, digits.missing, digits.extra, digits.unknown
+            "{} pressed, {} right, {} wrong, {} missing, {} extra; {} lost whole by the callers' own network; \
+             {} calls without a record",
+            digits.pressed,
+            digits.right,
+            digits.wrong,
+            digits.missing,
+            digits.extra,
+            digits.swallowed,
+            digits.unknown
         ),
     ));
     for (call, pressed, heard) in &digits.faulty {

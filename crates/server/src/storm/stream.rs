@@ -104,7 +104,8 @@ impl Stream {
                 Out::Event(event) => {
                     is_event = true;
                     let kind = self.terms.events.unwrap_or(101);
-                    self.packet(kind, event.marker, event.timestamp, &event.payload, exit);
+                    let lost = self.packet(kind, event.marker, event.timestamp, &event.payload, exit);
+                    self.went(lost);
                 }
                 Out::Info(digit) => exit.infos.push((self.caller, digit)),
             }
@@ -117,14 +118,33 @@ impl Stream {
                     None
                 })
             });
+            let is_key = tone.is_some();
             let payload = tone.unwrap_or_else(|| sound.frame(self.number, position));
-            self.packet(self.terms.payload_type, position == 0, timestamp, payload, exit);
+            let lost = self.packet(self.terms.payload_type, position == 0, timestamp, payload, exit);
+            if is_key {
+                self.went(lost);
+            }
         }
         self.position = position.wrapping_add(1);
         self.timestamp = timestamp.wrapping_add(SAMPLES);
     }
 
-    fn packet(&mut self, kind: u8, marker: bool, timestamp: u32, payload: &[u8], exit: &mut Exit<'_>) {
+    /// A packet of a key went out, or was lost.
+    fn went(&mut self, lost: bool) {
+        if let Some(keys) = &mut self.keys {
+            keys.went(lost);
+        }
+    }
+
+    /// Sends a packet; true if the caller's own network loses it.
+    fn packet(
+        &mut self,
+        kind: u8,
+        marker: bool,
+        timestamp: u32,
+        payload: &[u8],
+        exit: &mut Exit<'_>,
+    ) -> bool {
         let (sequence, ssrc) = (self.sequence, self.ssrc);
         self.sequence = sequence.wrapping_add(1);
         let mut buffer = [0; LONGEST];
@@ -132,15 +152,18 @@ impl Stream {
         let length = packet.write(&mut buffer);
         let Some(network) = &mut self.network else {
             let length = self.protect(&mut buffer, length, exit.counts);
-            return self.send(buffer.get(..length).unwrap_or_default(), exit.lines, exit.counts);
+            self.send(buffer.get(..length).unwrap_or_default(), exit.lines, exit.counts);
+            return false;
         };
         let at = Duration::from_millis(20) * self.position;
-        let Some(octets) = buffer.get_mut(..length) else { return };
+        let Some(octets) = buffer.get_mut(..length) else { return true };
         // What changes a packet does so before it is encrypted; what is lost, is lost after it.
         let delays = network.take(at, octets);
         let length = self.protect(&mut buffer, length, exit.counts);
         let octets = buffer.get(..length).unwrap_or_default();
+        let mut lost = true;
         for delay in delays {
+            lost = false;
             if delay.is_zero() {
                 self.send(octets, exit.lines, exit.counts);
                 continue;
@@ -148,6 +171,7 @@ impl Stream {
             *exit.order += 1;
             exit.held.push(Reverse((exit.now + delay, *exit.order, self.caller, octets.to_vec())));
         }
+        lost
     }
 
     /// Encrypts where that was agreed on; the new length, 0 if it cannot be done: then nothing may leave.

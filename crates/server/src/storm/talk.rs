@@ -1,7 +1,10 @@
 //! The SIP side of one caller: INVITE, ACK, INFO, BYE, CANCEL with their retransmissions (RFC 3261 §13, §17.1).
 //!
 //! A machine without sockets and clock. It keeps only what a caller needs, since a run has hundreds of thousands of them.
-use super::message::{Common, Request, request, response};
+use super::{
+    message::{Common, Request, request, response},
+    proof::Proof,
+};
 use passline_sip::message::{Address, Message, Name, Start, parse_decimal};
 use std::time::{Duration, Instant};
 
@@ -78,6 +81,8 @@ pub struct Talk {
     cancelled: bool,
     /// Requests that were sent again.
     pub retransmissions: u32,
+    /// Who it is, for those who ask.
+    proof: Option<Box<Proof>>,
 }
 
 /// Messages to be sent, in order.
@@ -98,6 +103,7 @@ impl Talk {
             leaves: false,
             cancelled: false,
             retransmissions: 0,
+            proof: common.credentials.clone().map(|credentials| Box::new(Proof::new(credentials))),
         }
     }
 
@@ -165,7 +171,9 @@ impl Talk {
             Start::Response { status, .. } if method == b"INVITE" => {
                 self.invited(now, common, status, cseq, message, out)
             }
-            Start::Response { status, .. } => self.answered(status, cseq, method),
+            Start::Response { status, .. } => {
+                self.answered(now, common, (status, cseq, method), message, out)
+            }
         }
     }
 
@@ -234,11 +242,14 @@ impl Talk {
                 if waits {
                     self.establish(message)?;
                     self.pending = None;
+                    self.taken();
                     self.state = State::Up;
                 }
                 if matches!(self.state, State::Up | State::Leaving | State::Over) && cseq == self.invite {
                     // Also for each copy of the answer (§13.2.2.4).
-                    out.push(self.write(common, "ACK", (cseq, "a"), &[], None));
+                    let credentials =
+                        self.proof.as_ref().map(|proof| proof.invite.clone()).unwrap_or_default();
+                    out.push(self.write(common, "ACK", (cseq, "a"), &credentials, None));
                 }
                 if !waits {
                     return None;
@@ -256,11 +267,16 @@ impl Talk {
                 self.target.clone_from(&common.uri);
                 out.push(self.write(common, "ACK", (cseq, ""), &[], None));
                 (self.target, self.routes) = (target, routes);
+                self.to = before;
                 if !waits {
-                    self.to = before;
                     return None;
                 }
                 self.pending = None;
+                if matches!(status, 401 | 407) && !self.leaves && self.proves(now, common, message, out) {
+                    // Another INVITE of the same call (RFC 3261 §22.2).
+                    (self.state, self.invite) = (State::Calling, self.cseq);
+                    return None;
+                }
                 self.state = State::Over;
                 let retry_after = message.first(Name::RetryAfter).is_some();
                 Some(Event::Refused { status, retry_after })
@@ -287,10 +303,23 @@ impl Talk {
         Some(())
     }
 
-    /// An answer to another request.
-    fn answered(&mut self, status: u16, cseq: u32, method: &[u8]) -> Option<Event> {
+    /// An answer to another request: its status, sequence number and method.
+    fn answered(
+        &mut self,
+        now: Instant,
+        common: &Common,
+        (status, cseq, method): (u16, u32, &[u8]),
+        message: &Message<'_>,
+        out: &mut Outbox,
+    ) -> Option<Event> {
         if status < 200 || self.pending.as_ref().is_none_or(|pending| pending.cseq != cseq) {
             return None;
+        }
+        if matches!(status, 401 | 407) && self.proves(now, common, message, out) {
+            return None;
+        }
+        if status < 300 {
+            self.taken();
         }
         match method {
             b"BYE" => {
@@ -303,6 +332,23 @@ impl Talk {
                 (status >= 300).then_some(Event::InfoRefused)
             }
             _ => None,
+        }
+    }
+
+    /// Sends the last request again with what was asked for; false if that would lead nowhere.
+    fn proves(&mut self, now: Instant, common: &Common, message: &Message<'_>, out: &mut Outbox) -> bool {
+        let Some((method, headers, body)) = self.proof.as_mut().and_then(|proof| proof.challenged(message))
+        else {
+            return false;
+        };
+        let body = body.as_ref().map(|(kind, octets)| (*kind, octets.as_slice()));
+        self.send(now, common, method, &headers, body, out);
+        true
+    }
+
+    fn taken(&mut self) {
+        if let Some(proof) = &mut self.proof {
+            proof.taken();
         }
     }
 
@@ -339,13 +385,18 @@ impl Talk {
         &mut self,
         now: Instant,
         common: &Common,
-        method: &str,
+        method: &'static str,
         headers: &[(&'static str, String)],
-        body: Option<(&str, &[u8])>,
+        body: Option<(&'static str, &[u8])>,
         out: &mut Outbox,
     ) {
         self.cseq += 1;
-        let octets = self.write(common, method, (self.cseq, ""), headers, body);
+        let mut all = headers.to_vec();
+        if let Some(proof) = &mut self.proof {
+            let number = (self.caller, self.cseq);
+            all.extend(proof.sends(common, number, (method, &self.target), headers, body));
+        }
+        let octets = self.write(common, method, (self.cseq, ""), &all, body);
         let is_reliable = common.transport != "UDP";
         self.pending = Some(Pending {
             cseq: self.cseq,

@@ -17,7 +17,12 @@ impl World {
             local: "192.0.2.9:5070".parse().unwrap(),
             transport,
             run: 1,
+            credentials: None,
         };
+        Self::of(common)
+    }
+
+    fn of(common: Common) -> Self {
         let talk = Talk::new(&common, 4);
         let mut world = Self { common, talk, now: Instant::now(), out: Vec::new() };
         world.talk.invite(world.now, &world.common, b"v=0\r\n", &[], &mut world.out);
@@ -199,4 +204,49 @@ fn requests_of_the_other_side_are_answered() {
     assert!(world.sent().starts_with("SIP/2.0 200 "));
     assert_eq!(world.hears(&ask("OPTIONS")), None);
     assert!(world.sent().starts_with("SIP/2.0 481 "));
+}
+
+/// Values of one header field of a message.
+fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+}
+
+#[test]
+fn who_is_asked_says_who_it_is_and_only_once() {
+    let password = std::sync::Arc::new(passline_identity::Secret::new("zanzibar"));
+    let credentials = passline_sip::Credentials { user: "bob".into(), password, realm: None };
+    let common = Common { credentials: Some(credentials), ..World::new("UDP").common };
+    let ask = |world: &mut World, nonce: &str, cseq: &str| {
+        world.hears(&format!(
+            "SIP/2.0 401 Who?\nVia: SIP/2.0/UDP 192.0.2.9:5070\nTo: <sip:5001@192.0.2.1>;tag=c\nFrom: <sip:storm@x>;tag=a\n\
+             Call-ID: storm-00000001-4\nCSeq: {cseq}\nWWW-Authenticate: Digest realm=\"r\", nonce=\"{nonce}\", qop=\"auth\"\n\
+             Content-Length: 0\n\n"
+        ))
+    };
+    let mut world = World::of(common.clone());
+    assert_eq!(field(&world.sent(), "Authorization"), None);
+    assert_eq!(ask(&mut world, "n1", "1 INVITE"), None);
+    let again = world.sent();
+    let proof = field(&again, "Authorization").unwrap();
+    assert!(proof.contains("username=\"bob\"") && proof.contains("uri=\"sip:5001@192.0.2.1\""), "{proof}");
+    assert!(again.starts_with("INVITE ") && again.contains("CSeq: 2 INVITE") && again.ends_with("v=0\r\n"));
+    assert_eq!(field(&again, "To"), Some("<sip:5001@192.0.2.1>"), "no tag of the refusal");
+    assert!(matches!(world.answer("200 OK", "2 INVITE"), Some(Event::Answered(_))));
+    assert_eq!(field(&world.sent(), "Authorization"), Some(proof), "the ACK repeats it");
+    // The hang-up has credentials, and new ones if the nonce has grown old.
+    world.talk.leave(world.now, &world.common, &mut world.out);
+    assert!(field(&world.sent(), "Authorization").is_some_and(|proof| proof.contains("nc=00000002")));
+    assert_eq!(ask(&mut world, "n2", "3 BYE"), None);
+    let bye = world.sent();
+    assert!(bye.starts_with("BYE ") && field(&bye, "Authorization").unwrap().contains("nonce=\"n2\""));
+    assert_eq!(world.answer("200 OK", "4 BYE"), Some(Event::Left(true)));
+    // Asked again after the answer: the password is wrong.
+    let mut world = World::of(common);
+    assert_eq!(ask(&mut world, "n1", "1 INVITE"), None);
+    let refused = Event::Refused { status: 401, retry_after: false };
+    assert_eq!(ask(&mut world, "n2", "2 INVITE"), Some(refused));
+    assert!(world.sent().starts_with("ACK ") && world.talk.state == State::Over);
+    // Without credentials a challenge is a refusal.
+    let mut world = World::new("UDP");
+    assert!(matches!(ask(&mut world, "n1", "1 INVITE"), Some(Event::Refused { status: 401, .. })));
 }

@@ -1,5 +1,11 @@
 //! What was counted in a run.
-use super::{digits::Digits, histogram::Histogram, media::Counts, network::Done, vitals::Vitals};
+use super::{
+    digits::{Digits, Keyed},
+    histogram::Histogram,
+    media::Counts,
+    network::Done,
+    vitals::Vitals,
+};
 use std::{collections::BTreeMap, time::Duration};
 
 /// What was counted in a run.
@@ -45,8 +51,8 @@ pub struct Tally {
     pub own: [Option<Vitals>; 2],
     /// What the server heard of them, where that was asked for.
     pub digits: Option<Digits>,
-    /// Call-ID and keys of each call that was answered.
-    pub keyed: Vec<(String, String)>,
+    /// What was pressed in each call that was answered.
+    pub keyed: Vec<Keyed>,
     /// What the callers' own network did to their packets.
     pub network: Done,
     /// It was ended before its time.

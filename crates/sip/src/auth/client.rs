@@ -28,13 +28,14 @@ struct Space {
 
 /// Credentials at work: they answer the realm that is theirs, never a weaker challenge than before, and not for ever.
 #[derive(Clone, Debug)]
-pub(crate) struct Answerer {
+pub struct Answerer {
     credentials: Credentials,
     spaces: Vec<Space>,
     rounds: u8,
 }
 
 impl Answerer {
+    /// Nobody has asked yet.
     pub fn new(credentials: Credentials) -> Self {
         Answerer { credentials, spaces: Vec::new(), rounds: 0 }
     }

@@ -6,7 +6,7 @@ mod header;
 mod nonce;
 mod server;
 
-pub(crate) use client::Answerer;
+pub use client::Answerer;
 pub(crate) use server::{Doorkeeper, Verdict};
 
 pub use header::{Authorization, Challenge, Qop};
