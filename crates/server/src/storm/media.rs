@@ -89,6 +89,8 @@ pub struct Media {
     places: Vec<Option<Place>>,
     next: usize,
     measures: bool,
+    /// Nobody presses any more, not even who calls now.
+    quiet: bool,
     buffer: Vec<u8>,
     control: Vec<u8>,
     held: BinaryHeap<Held>,
@@ -130,6 +132,7 @@ impl Media {
             places: Vec::new(),
             next: 0,
             measures: false,
+            quiet: false,
             buffer: vec![0; 2048],
             control: control(),
             held: BinaryHeap::new(),
@@ -185,7 +188,10 @@ impl Media {
         }
         self.places[caller as usize] = Some(Place { turn, index: streams.len() });
         let number = self.first.wrapping_add(caller);
-        streams.push(Stream::new(caller, number, way, terms, secret).with(self.habit, self.impairment));
+        streams.push(
+            Stream::new(caller, number, way, terms, secret)
+                .with(self.habit.filter(|_| !self.quiet), self.impairment),
+        );
         Ok(())
     }
 
@@ -217,6 +223,7 @@ impl Media {
 
     /// Nobody presses any more.
     pub fn stop_keys(&mut self) {
+        self.quiet = true;
         self.turns
             .iter_mut()
             .flatten()
