@@ -72,6 +72,9 @@ fn a_clock_that_steps_by_an_hour_ends_no_call_and_changes_no_digit_nor_any_time_
         sleep(Duration::from_secs(2));
         assert_eq!(live(&server), 5, "the step has ended nobody");
         storm.kill();
+        // Our hang-up finds nobody, either: it is given up after 64 T1 = 32 s (RFC 3261 section 17.1.2.2).
+        let none = wait_for(Duration::from_secs(90), || (live(&server) == 0).then_some(()));
+        assert!(none.is_some(), "the time-out ends the calls");
         let calls = server.calls(CALLS + 5 * round);
         let gone: Vec<_> = calls.iter().filter(|call| call["outcome"] == "media_timeout").collect();
         assert_eq!(gone.len(), 5 * round, "{calls:#?}");
