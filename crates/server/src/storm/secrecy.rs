@@ -11,7 +11,8 @@ pub fn offer(suite: Suite, rng: &mut impl Rng) -> Crypto {
     let mut octets = vec![0; suite.master_length()];
     rng.fill_bytes(&mut octets);
     let key = LocalKey { suite: suite.name(), key: Key::new(octets), offered: true };
-    Crypto { accept: Encryption::Required, offer: Encryption::Required, keys: vec![key] }
+    let keys = vec![key];
+    Crypto { accept: Encryption::Required, offer: Encryption::Required, keys, ..Crypto::default() }
 }
 
 /// The keys that an answer has brought; `None` where one of them does not fit its suite.
