@@ -27,6 +27,7 @@ mod registered;
 mod reset;
 mod scenarios;
 mod signalling;
+mod soak;
 mod storm;
 mod trunk_test;
 mod watch;
