@@ -27,6 +27,17 @@ pub struct LossMetrics {
     pub burst_ratio: f32,
 }
 
+/// Whether a packet came before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Seen {
+    /// No.
+    Never,
+    /// The same packet came already.
+    Once,
+    /// Nobody knows: it is too far behind the newest.
+    LongAgo,
+}
+
 /// Follows the packets of one stream by their index.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Bursts {
@@ -93,6 +104,16 @@ impl Counts {
 }
 
 impl Bursts {
+    /// Whether the packet at `index` came before.
+    pub(crate) fn seen(&self, index: u64) -> Seen {
+        match self.end.checked_sub(index + 1) {
+            None => Seen::Never,
+            Some(back) if back >= u64::from(OPEN) => Seen::LongAgo,
+            Some(back) if self.came >> back & 1 != 0 => Seen::Once,
+            Some(_) => Seen::Never,
+        }
+    }
+
     /// A packet came for the first time; `useful`: in time.
     pub(crate) fn packet(&mut self, index: u64, useful: bool) {
         if self.end == 0 {
@@ -110,7 +131,8 @@ impl Bursts {
             self.end += 1;
         }
         let back = self.end - 1 - index;
-        if back < u64::from(self.open) {
+        // Those from before the first are remembered, not counted.
+        if back < u64::from(OPEN) {
             self.came |= 1 << back;
             self.useful |= u128::from(useful) << back;
         }
@@ -190,6 +212,24 @@ mod tests {
         // As many losses, always five in a row: 5 instead of 1 / 0.9.
         let rows = (".".repeat(45) + "xxlxx").repeat(20) + ".";
         assert!((metrics(&rows).burst_ratio - 4.5).abs() < 0.01, "{:?}", metrics(&rows));
+    }
+
+    #[test]
+    fn a_packet_is_known_again_also_one_from_before_the_first() {
+        let mut bursts = Bursts::default();
+        assert_eq!(bursts.seen(500), Seen::Never);
+        for index in [500, 501, 503, 498] {
+            bursts.packet(index, true);
+        }
+        assert_eq!(
+            [497, 498, 499, 500, 501, 502, 503, 504].map(|index| bursts.seen(index) == Seen::Once),
+            [false, true, false, true, true, false, true, false]
+        );
+        assert_eq!(bursts.seen(503 - 128), Seen::LongAgo);
+        assert_eq!(bursts.seen(504 - 128), Seen::Never);
+        bursts.packet(498 + 127, true);
+        assert_eq!((bursts.seen(498), bursts.seen(497)), (Seen::Once, Seen::LongAgo));
+        assert!((bursts.metrics(20.0).loss_rate - 122.0 / 126.0).abs() < 1e-6);
     }
 
     #[test]

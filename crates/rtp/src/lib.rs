@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod audio;
 mod bursts;
 mod clock;
 pub mod codec;

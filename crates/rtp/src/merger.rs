@@ -75,6 +75,17 @@ impl Merged {
         self.seen.iter().flatten().any(|s| s.is_open)
     }
 
+    /// When time alone next changes it.
+    fn alarm(&self) -> u64 {
+        if !self.is_told {
+            return self.since + DOUBT + 1;
+        }
+        if self.is_open() {
+            return u64::MAX;
+        }
+        self.until + 1 + if self.is_ended { FORGET } else { GRACE }
+    }
+
     fn start(&self) -> u64 {
         self.seen[self.first as usize].map_or(0, |s| s.start)
     }
@@ -99,6 +110,8 @@ pub(crate) struct DigitMerger {
     muted: i32,
     locked: Option<Method>,
     now: u64,
+    /// Nothing comes of time passing before this.
+    alarm: u64,
 }
 
 impl DigitMerger {
@@ -109,6 +122,7 @@ impl DigitMerger {
             muted: 0,
             locked: None,
             now: 0,
+            alarm: u64::MAX,
         }
     }
 
@@ -124,6 +138,7 @@ impl DigitMerger {
     /// A method saw a press begin.
     pub(crate) fn start(&mut self, sign: Sign) {
         self.advance(sign.at);
+        self.alarm = 0;
         let seen = Seen { serial: sign.serial, start: sign.start, end: sign.end, is_open: sign.is_open };
         if let Some(index) = self.partner(&sign) {
             let Some(press) = self.presses[index].as_mut() else { return };
@@ -175,6 +190,7 @@ impl DigitMerger {
             .flatten()
             .find(|p| p.seen[method].is_some_and(|s| s.serial == sign.serial));
         let Some(press) = found else { return };
+        self.alarm = 0;
         if let Some(seen) = press.seen[method].as_mut() {
             seen.end = seen.end.max(sign.end);
             seen.is_open = sign.is_open;
@@ -189,6 +205,9 @@ impl DigitMerger {
     /// Time passes: doubtful tones are told or dropped, presses that are over are reported so.
     pub(crate) fn advance(&mut self, at: u64) {
         self.now = self.now.max(at);
+        if self.now < self.alarm {
+            return;
+        }
         for index in 0..self.presses.len() {
             let Some(press) = self.presses[index] else { continue };
             let quiet = self.now.saturating_sub(press.until);
@@ -208,6 +227,12 @@ impl DigitMerger {
                 self.presses[index] = None;
             }
         }
+        self.alarm = self.presses.iter().flatten().map(Merged::alarm).min().unwrap_or(u64::MAX);
+    }
+
+    /// Before this, [`advance`](Self::advance) changes nothing.
+    pub(crate) fn alarm(&self) -> u64 {
+        self.alarm
     }
 
     fn tell(&mut self, index: usize, at: u64) {

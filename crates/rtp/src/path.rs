@@ -44,6 +44,8 @@ pub struct DigitPath {
     tone_epoch: i64,
     info_serial: u32,
     tone_serial: u32,
+    /// Nothing comes of time passing before this.
+    alarm: u64,
 }
 
 /// A point known on both clocks.
@@ -75,6 +77,7 @@ impl DigitPath {
             tone_epoch: 0,
             info_serial: 0,
             tone_serial: 0,
+            alarm: 0,
         }
     }
 
@@ -93,6 +96,7 @@ impl DigitPath {
             return;
         }
         let at = at.0 + EPOCH;
+        self.alarm = 0;
         let (stamp, anchor) = self.event_anchor(at, timestamp.into());
         let merger = &mut self.merger;
         let mut report = |r: EventReport| forward(merger, anchor, stamp, at, r);
@@ -134,6 +138,7 @@ impl DigitPath {
             return;
         }
         let at = at.0 + EPOCH;
+        self.alarm = 0;
         let (stamp, anchor) = self.event_anchor(at, timestamp.into());
         let merger = &mut self.merger;
         let mut report = |r: EventReport| forward(merger, anchor, stamp, at, r);
@@ -169,7 +174,9 @@ impl DigitPath {
             }
         }
         tones.process(frame, kind);
-        self.drain_tones(at);
+        if self.drain_tones(at) {
+            self.alarm = 0;
+        }
         self.advance_from(at);
     }
 
@@ -179,6 +186,7 @@ impl DigitPath {
             return;
         }
         let at = at.0 + EPOCH;
+        self.alarm = 0;
         self.info_serial = self.info_serial.wrapping_add(1);
         let duration = u64::from(duration_ms.unwrap_or(0).min(60_000)) * 8;
         let sign = Sign {
@@ -229,16 +237,22 @@ impl DigitPath {
     }
 
     fn advance_from(&mut self, at: u64) {
+        if at < self.alarm {
+            return;
+        }
         let timeline = if self.event_stamp.apart { self.event_timeline } else { self.timeline };
         let anchor = timeline.unwrap_or(Anchor { timestamp: 0, media: at });
         let (merger, stamp) = (&mut self.merger, self.event_stamp);
         self.events.advance(at, &mut |r| forward(merger, anchor, stamp, at, r));
         self.merger.advance(at);
+        self.alarm = self.events.alarm().min(self.merger.alarm());
     }
 
-    fn drain_tones(&mut self, at: u64) {
+    /// True if there was a tone.
+    fn drain_tones(&mut self, at: u64) -> bool {
         let media = |sample: u64, epoch: i64| u64::try_from(sample as i64 + epoch).unwrap_or(0);
-        let Some(tones) = self.tones.as_deref_mut() else { return };
+        let Some(tones) = self.tones.as_deref_mut() else { return false };
+        let mut any = false;
         while let Some(event) = tones.poll_event() {
             let (digit, start, end, bridged) = match event {
                 ToneEvent::Start { digit, start } => {
@@ -249,6 +263,7 @@ impl DigitPath {
                     (tone.digit, tone.start, tone.start + u64::from(tone.duration), Some(tone.bridged))
                 }
             };
+            any = true;
             let sign = Sign {
                 method: Method::Inband,
                 serial: self.tone_serial,
@@ -263,6 +278,7 @@ impl DigitPath {
                 Some(bridged) => self.merger.update(sign, Evidence { bridged, ..Evidence::default() }),
             }
         }
+        any
     }
 }
 

@@ -1,6 +1,6 @@
 //! The playout for recorders and matchers: 20 ms for each tick, with a delay that adapts.
 //!
-//! A talkspurt starts [`Playout::target`] after its first packet arrived: the spread of recent arrivals, 20 to
+//! A talkspurt starts [`delay`] after its first packet arrived: the spread of recent arrivals, 20 to
 //! 200 ms. When nothing is there the frame is made up and nothing is skipped, so the delay grows by itself and a
 //! stall loses no audio; delay that no packet needed for half a second is taken back, 20 ms at a time, where the
 //! caller is quiet. Time that was inserted during the sender's own pause counts as part of that pause.
@@ -37,10 +37,16 @@ const RECOVERED: usize = 480;
 /// A gap beyond this (10 s) is a jump of the timestamp and not a pause.
 const JUMP: i32 = 80_000;
 
+/// The delay that a talkspurt starts with, in samples.
+pub(crate) fn delay(spread: &Spread) -> u32 {
+    spread.samples().clamp(MIN_DELAY, MAX_DELAY)
+}
+
 /// Pulls frames of 20 ms out of the history.
 #[derive(Debug)]
 pub(crate) struct Player {
-    spread: Spread,
+    /// The delay that a talkspurt starts with, in samples.
+    target: u32,
     decoders: Decoders,
     /// Index of the next packet; 0 before the first.
     next: u64,
@@ -81,7 +87,7 @@ struct Made {
 impl Player {
     pub(crate) fn new(codec: Codec) -> Self {
         Player {
-            spread: Spread::default(),
+            target: MIN_DELAY,
             decoders: Decoders::new(codec),
             next: 0,
             offset: 0,
@@ -111,17 +117,12 @@ impl Player {
         }
     }
 
-    /// An audio packet arrived: measures the spread.
-    pub(crate) fn arrival(&mut self, arrived: u64, timestamp: u32, index: u64) {
-        self.spread.packet(arrived, timestamp);
+    /// The audio packet at `index` arrived; `target` is the delay that a talkspurt starts with now, in samples.
+    pub(crate) fn arrival(&mut self, index: u64, target: u32) {
+        self.target = target;
         if self.next == 0 {
             self.next = index;
         }
-    }
-
-    /// The delay a talkspurt starts with, in samples.
-    pub(crate) fn target(&self) -> u32 {
-        self.spread.samples().clamp(MIN_DELAY, MAX_DELAY)
     }
 
     /// The wait of the last played packet between arrival and playout, in samples.
@@ -331,7 +332,7 @@ impl Player {
             _ => {}
         }
         // The start of a talkspurt: it gets the full delay.
-        if now >= slot.arrived + u64::from(self.target()) {
+        if now >= slot.arrived + u64::from(self.target) {
             return true;
         }
         quiet(&mut self.comfort, &mut self.pcm[made.filled..]);

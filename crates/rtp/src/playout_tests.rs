@@ -3,12 +3,18 @@ use super::*;
 struct Bench {
     history: History,
     player: Player,
+    spread: Spread,
     highest: u64,
 }
 
 impl Bench {
     fn new() -> Self {
-        Bench { history: History::new(Codec::Pcmu), player: Player::new(Codec::Pcmu), highest: 0 }
+        Bench {
+            history: History::new(Codec::Pcmu),
+            player: Player::new(Codec::Pcmu),
+            spread: Spread::default(),
+            highest: 0,
+        }
     }
 
     /// A packet whose octets tell its index.
@@ -17,7 +23,8 @@ impl Bench {
         let content = Content::Audio(Codec::Pcmu);
         self.history.insert(index, timestamp, arrived, content, false, &payload);
         self.highest = self.highest.max(index);
-        self.player.arrival(arrived, timestamp, index);
+        self.spread.packet(arrived, timestamp);
+        self.player.arrival(index, delay(&self.spread));
     }
 
     fn pull(&mut self, now: u64) -> (FrameKind, Option<u8>) {
@@ -89,7 +96,8 @@ fn a_stall_of_400_ms_loses_nothing_and_the_delay_comes_back() {
                 let content = Content::Audio(Codec::Pcmu);
                 bench.history.insert(index, sent * 160, now, content, false, &payload);
                 bench.highest = index;
-                bench.player.arrival(now, sent * 160, index);
+                bench.spread.packet(now, sent * 160);
+                bench.player.arrival(index, delay(&bench.spread));
                 sent += 1;
             }
         }

@@ -1,19 +1,20 @@
 //! The other side's half of the stream: lock, order, playout, counts.
 
-use crate::bursts::Bursts;
+use crate::audio::{Audio, Kept, NOTHING};
+use crate::bursts::{Bursts, Seen};
 use crate::clock::{Clocks, Stamp};
 use crate::codec::Codec;
 use crate::digit::{FrameKind, MediaTime};
 use crate::drift::Drift;
-use crate::history::{Content, History, Inserted, MAX_PAYLOAD};
-use crate::order::Order;
+use crate::history::{Content, MAX_PAYLOAD};
 use crate::packet::{Packet, PacketError};
 use crate::path::DigitPath;
 use crate::payload::{Meaning, PayloadTypes};
-use crate::playout::Player;
+use crate::playout::{Player, delay};
 use crate::redundancy::{Block, blocks};
 use crate::report::Reception;
 use crate::sequence::{Place, Sequence};
+use crate::spread::Spread;
 use crate::stats::Statistics;
 use crate::xr::VoipMetrics;
 
@@ -59,7 +60,6 @@ struct Held {
 #[derive(Debug)]
 pub(crate) struct Receiver {
     types: PayloadTypes,
-    listen: bool,
     clocks: Clocks,
     /// The clock of the audio changed: its timestamps begin anew.
     reclocked: bool,
@@ -68,9 +68,9 @@ pub(crate) struct Receiver {
     /// Events were seen to come in the clock of the audio, whatever the description says of theirs.
     events_share: bool,
     sequence: Sequence,
-    history: History,
-    order: Order,
-    player: Player,
+    /// Where somebody takes audio.
+    audio: Option<Box<Audio>>,
+    spread: Spread,
     held: Held,
     /// Events beside the locked source or its sequence: their source and next sequence number.
     side: Option<(u32, u16)>,
@@ -94,19 +94,17 @@ fn kind(meaning: Meaning) -> PacketKind {
 }
 
 impl Receiver {
-    /// `listen`: whether audio goes to the tone detector.
-    pub(crate) fn new(types: PayloadTypes, listen: bool) -> Self {
+    /// `listen`: whether audio goes to the tone detector; `play`: whether it is played out.
+    pub(crate) fn new(types: PayloadTypes, listen: bool, play: bool) -> Self {
         Receiver {
             types,
-            listen,
             clocks: Clocks::default(),
             reclocked: false,
             last_audio: None,
             events_share: false,
             sequence: Sequence::default(),
-            history: History::new(types.codec),
-            order: Order::new(types.codec),
-            player: Player::new(types.codec),
+            audio: Audio::new(types.codec, listen, play),
+            spread: Spread::default(),
             held: Held {
                 source: 0,
                 sequence: 0,
@@ -136,9 +134,9 @@ impl Receiver {
             self.last_audio = None;
             self.events_share = false;
         }
-        self.history.admit(types.codec);
-        self.order.admit(types.codec);
-        self.player.admit(types.codec);
+        if let Some(audio) = &mut self.audio {
+            audio.admit(types.codec);
+        }
         self.types = types;
     }
 
@@ -222,9 +220,7 @@ impl Receiver {
                 });
             }
         }
-        if self.listen {
-            self.listen(now, digits);
-        }
+        self.advance(now, digits);
         Ok(received)
     }
 
@@ -264,10 +260,17 @@ impl Receiver {
             Meaning::Audio(codec) if block.payload.len() <= MAX_PAYLOAD => {
                 let at = index.saturating_sub(u64::from(following));
                 let content = Content::Audio(codec);
-                let known = self.history.get(at).is_some() || self.order.is_past(at);
-                if !known
-                    && self.history.insert(at, timestamp, now, content, false, block.payload) == Inserted::New
+                if self.bursts.seen(at) == Seen::Never
+                    && let Some(audio) = self.audio.as_mut().filter(|audio| !audio.knows(at))
                 {
+                    audio.keep(Kept {
+                        index: at,
+                        timestamp,
+                        arrived: now,
+                        content,
+                        restart: false,
+                        payload: block.payload,
+                    });
                     self.counts.recovered += 1;
                 }
             }
@@ -356,27 +359,34 @@ impl Receiver {
             Meaning::Comfort => Content::Comfort(payload.first().map_or(127, |level| level & 0x7F)),
             _ => Content::Other,
         };
-        match self.history.insert(index, timestamp, now, content, restart, payload) {
-            Inserted::New => {
+        match self.bursts.seen(index) {
+            Seen::Never => {
                 self.unique += 1;
                 self.counts.reordered += u64::from(!newest);
-                self.bursts.packet(index, !self.order.is_past(index));
+                let past = self.audio.as_ref().is_some_and(|audio| audio.is_past(index));
+                self.bursts.packet(index, !past);
+                if let Some(audio) = &mut self.audio {
+                    audio.keep(Kept { index, timestamp, arrived: now, content, restart, payload });
+                }
                 if let Content::Audio(codec) = content {
                     if restart {
                         self.transit = None;
                     }
-                    self.counts.late += u64::from(self.order.is_past(index));
+                    self.counts.late += u64::from(past);
                     self.measure(now, timestamp);
                     self.drift.packet(now, timestamp);
+                    self.spread.packet(now, timestamp);
                     let samples = u32::try_from(codec.samples(payload)).ok();
                     if let Some(samples) = samples.filter(|&samples| samples > 0) {
                         self.packet_samples = samples;
                     }
-                    self.player.arrival(now, timestamp, index);
+                    if let Some(audio) = &mut self.audio {
+                        audio.arrival(index, delay(&self.spread));
+                    }
                 }
             }
-            Inserted::Duplicate => self.counts.duplicated += 1,
-            Inserted::TooOld => self.counts.late += 1,
+            Seen::Once => self.counts.duplicated += 1,
+            Seen::LongAgo => self.counts.late += 1,
         }
         match meaning {
             Meaning::Event => {
@@ -405,30 +415,42 @@ impl Receiver {
         }
     }
 
-    fn listen(&mut self, now: u64, digits: &mut DigitPath) {
-        let highest = self.sequence.highest();
-        self.order.advance(now, highest, &self.history, |timestamp, samples, kind| {
-            digits.audio(MediaTime(now), timestamp, samples, kind);
-        });
+    /// Begins to play out, or ends it. Not in a tick.
+    pub(crate) fn set_playing(&mut self, play: bool) {
+        match &mut self.audio {
+            Some(audio) => {
+                let (concealed, trimmed) = audio.set_playing(self.types.codec, play);
+                self.counts.concealed_ms += concealed / 8;
+                self.counts.trimmed_ms += trimmed / 8;
+                if !audio.is_taken() {
+                    self.audio = None;
+                }
+            }
+            None => self.audio = Audio::new(self.types.codec, false, play),
+        }
     }
 
     /// Time passes: packets that waited for a missing one go to the tone detector.
     pub(crate) fn advance(&mut self, now: u64, digits: &mut DigitPath) {
-        if self.sequence.source().is_some() && self.listen {
-            self.listen(now, digits);
+        if let Some(audio) = &mut self.audio
+            && self.sequence.source().is_some()
+        {
+            audio.listen(now, self.sequence.highest(), digits);
         }
     }
 
     /// One frame of playout at the tick at `now` (samples); true with it if all of it was received.
     pub(crate) fn playout(&mut self, now: u64, digits: &mut DigitPath) -> (FrameKind, bool) {
         self.advance(now, digits);
-        let highest = self.sequence.highest();
-        self.player.pull(now, highest, &self.history, self.types.codec)
+        match &mut self.audio {
+            Some(audio) => audio.pull(now, self.sequence.highest(), self.types.codec),
+            None => (FrameKind::Silence, false),
+        }
     }
 
     /// Samples and octets of the last frame.
     pub(crate) fn frame(&self) -> (&[i16], &[u8]) {
-        (self.player.pcm(), self.player.octets())
+        self.audio.as_ref().map_or(NOTHING, |audio| audio.frame())
     }
 
     /// The codec that was agreed on.
@@ -452,15 +474,16 @@ impl Receiver {
     /// The receiving half of the statistics.
     pub(crate) fn statistics(&self) -> Statistics {
         let expected = self.sequence.expected();
+        let player = self.audio.as_ref().and_then(|audio| audio.player());
         Statistics {
             expected,
             lost: expected.saturating_sub(self.unique),
             jitter_ms: self.jitter / 8.0,
-            delay_ms: self.player.delay() as f32 / 8.0,
-            buffer_ms: self.player.target() as f32 / 8.0,
+            delay_ms: player.map_or(0, Player::delay) as f32 / 8.0,
+            buffer_ms: delay(&self.spread) as f32 / 8.0,
             packet_ms: self.packet_samples as f32 / 8.0,
-            concealed_ms: self.player.concealed / 8,
-            trimmed_ms: self.player.trimmed / 8,
+            concealed_ms: self.counts.concealed_ms + player.map_or(0, |player| player.concealed / 8),
+            trimmed_ms: self.counts.trimmed_ms + player.map_or(0, |player| player.trimmed / 8),
             remote_ssrc: self.sequence.source(),
             drift_ppm: self.drift.ppm(),
             loss: self.bursts.metrics(self.packet_samples as f32 / 8.0),

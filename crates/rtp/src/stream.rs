@@ -40,6 +40,8 @@ pub struct StreamConfig {
     pub ptime_ms: u8,
     /// The digit methods to listen to.
     pub digits: DigitConfig,
+    /// Audio is played out from the start: [`Stream::set_playing`].
+    pub playing: bool,
     /// Our synchronisation source, random.
     pub ssrc: u32,
     /// Our first sequence number, random.
@@ -62,6 +64,7 @@ impl Default for StreamConfig {
             redundancy_type: None,
             ptime_ms: 20,
             digits: DigitConfig::default(),
+            playing: true,
             ssrc: 0,
             first_sequence: 0,
             first_timestamp: 0,
@@ -171,7 +174,7 @@ impl Stream {
             epoch: now,
             latest: 0,
             ratio: config.codec.ratio(),
-            receiver: Receiver::new(types, config.digits.inband),
+            receiver: Receiver::new(types, config.digits.inband, config.playing),
             sender: Sender::new(&config),
             digits: DigitPath::new(config.digits),
             reports: Reports::new(now, config.ssrc, config.cname, seed),
@@ -181,8 +184,8 @@ impl Stream {
 
     /// Media time of an instant: samples at 8000 Hz since the stream's start, never running backwards.
     fn media_time(&mut self, now: Instant) -> u64 {
-        let nanoseconds = now.saturating_duration_since(self.epoch).as_nanos();
-        let samples = u64::try_from(nanoseconds / 125_000).unwrap_or(u64::MAX);
+        let elapsed = now.saturating_duration_since(self.epoch);
+        let samples = elapsed.as_secs().saturating_mul(8000) + u64::from(elapsed.subsec_nanos() / 125_000);
         self.latest = self.latest.max(samples);
         self.latest
     }
@@ -206,6 +209,12 @@ impl Stream {
         self.reports.receive(now, packet, self.receiver.source())
     }
 
+    /// Somebody takes the audio from now on, or nobody does any more: then [`Stream::playout`] gives silence, and no audio
+    /// is kept but for the tone detector. Not in a tick: memory is taken.
+    pub fn set_playing(&mut self, playing: bool) {
+        self.receiver.set_playing(playing);
+    }
+
     /// One frame of playout at the scheduled instant `now`, which advances by 20 ms from call to call.
     ///
     /// Also the clock of the digit path: packets that arrived before `now` must have been given before.
@@ -219,7 +228,7 @@ impl Stream {
 
     /// The tick for a stream whose audio nobody takes: the digit path's clock goes on, the playout rests.
     ///
-    /// A later [`Stream::playout`] goes on with what came in the last 200 ms.
+    /// A later [`Stream::playout`] goes on with what came in the last 200 ms, if it was kept.
     pub fn advance(&mut self, now: Instant) {
         let now = self.media_time(now);
         self.receiver.advance(now, &mut self.digits);

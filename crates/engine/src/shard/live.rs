@@ -5,7 +5,7 @@ use crate::StreamId;
 use passline_prompt::{Player, Script};
 use passline_rtp::codec::Codec;
 use passline_rtp::srtp::SecureMedia;
-use passline_rtp::{Digit, DigitOutput, Method, Statistics, Stream, StreamTerms};
+use passline_rtp::{Digit, DigitOutput, Method, Statistics, Stream, StreamConfig, StreamTerms};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -85,7 +85,7 @@ impl Live {
             },
             phase,
             secure: open.security.map(|keys| Box::new(SecureMedia::new(keys))),
-            stream: Stream::new(now, open.config),
+            stream: Stream::new(now, StreamConfig { playing: open.tap, ..open.config }),
         }
     }
 
@@ -402,6 +402,7 @@ impl Live {
         self.relay.to = to;
         self.relay.mute_digits = mute_digits;
         self.relay.has = false;
+        self.stream.set_playing(self.tap || to.is_some());
     }
 
     /// The frame just heard, if it goes to another stream.

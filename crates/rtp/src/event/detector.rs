@@ -65,6 +65,8 @@ pub(crate) struct EventDetector {
     /// The last code above 15.
     other: Option<u8>,
     others: Others,
+    /// Nothing comes of time passing before this.
+    alarm: u64,
 }
 
 impl EventDetector {
@@ -79,6 +81,7 @@ impl EventDetector {
             ignored: 0,
             other: None,
             others: Others::default(),
+            alarm: u64::MAX,
         }
     }
 
@@ -113,6 +116,7 @@ impl EventDetector {
         report: &mut impl FnMut(EventReport),
     ) {
         self.advance(at, report);
+        self.alarm = 0;
         let event = EventPayload::read(payload);
         let Some(event) = event.filter(|event| event.code < 16) else {
             self.ignored = self.ignored.saturating_add(1);
@@ -197,7 +201,11 @@ impl EventDetector {
 
     /// Ends presses that have been silent for 400 ms and forgets those of long ago.
     pub(crate) fn advance(&mut self, at: u64, report: &mut impl FnMut(EventReport)) {
+        if at < self.alarm {
+            return;
+        }
         let others = self.others;
+        let mut alarm = u64::MAX;
         for slot in &mut self.presses {
             let Some(press) = slot else { continue };
             let silent = at.saturating_sub(press.last_at);
@@ -207,8 +215,16 @@ impl EventDetector {
             }
             if silent > FORGET {
                 *slot = None;
+                continue;
             }
+            alarm = alarm.min(press.last_at + 1 + if press.is_open { TIME_OUT } else { FORGET });
         }
+        self.alarm = alarm;
+    }
+
+    /// Before this, [`advance`](Self::advance) changes nothing.
+    pub(crate) fn alarm(&self) -> u64 {
+        self.alarm
     }
 
     /// The RTP timestamp at which the packet's event began.
