@@ -4,7 +4,7 @@
 //! sockets of its calls. Everything between them is a bounded or naturally bounded queue. Nothing here knows what a
 //! flow means.
 
-// Only `packet_io` has any.
+// Only `packet_io`, `media_thread` and `prefetch` have any.
 #![deny(unsafe_code)]
 
 mod allow;
@@ -28,6 +28,7 @@ mod media_thread;
 mod outbox;
 #[allow(unsafe_code)]
 mod packet_io;
+mod prefetch;
 mod resolve;
 mod settings;
 mod shard_metrics;

@@ -5,6 +5,7 @@ use crate::clock::Anchor;
 use crate::media_capture::MediaTap;
 use crate::media_sockets::{HOLD, Sockets, Taking};
 use crate::packet_io::{BATCH, Inbox, PacketIoKind};
+use crate::prefetch::prefetch;
 use crate::shard_metrics::ShardMetrics;
 use passline_engine::{Channel, MediaEvent, MediaShard, Received, ShardCommand, ShardConfig, StreamId};
 use std::net::SocketAddr;
@@ -18,6 +19,9 @@ const SWEEP: usize = 64;
 const RTCP_EVERY: u32 = 8;
 /// RTCP packets read for one stream each time.
 const RTCP_SWEEP: usize = 4;
+/// A stream is fetched into the cache while the one so many places before it is played: what lies between takes longer
+/// than the memory does, and is little enough to leave the cache as it is.
+const AHEAD: usize = 16;
 /// A stall longer than this is not caught up tick by tick.
 const CATCH_UP: Duration = Duration::from_secs(2);
 
@@ -147,16 +151,21 @@ impl Driver {
             let scheduled = self.shard.next_tick();
             self.lateness.note(scheduled, anchor.instant);
             let (mut index, mut swept) = (0, None);
-            // Streams that share a port stand side by side.
+            // Streams that share a port stand side by side. Each port is read and then written before it is the next one's
+            // turn: its streams and its socket are in the cache then.
             while let Some(stream) = self.shard.due(index) {
                 let port = self.sockets.port_of(stream);
                 if let Some(at) = port.filter(|_| port != swept) {
                     self.sweep(at, &anchor, scheduled);
                 }
                 swept = port;
+                if let Some(memory) = self.shard.due(index + AHEAD).and_then(|next| self.shard.memory(next)) {
+                    prefetch(memory);
+                }
+                self.shard.play(index, scheduled, anchor.instant, &mut self.sockets);
                 index += 1;
             }
-            self.shard.tick(scheduled, anchor.instant, &mut self.sockets);
+            self.shard.turn(scheduled);
             self.sockets.flush();
             self.frame = self.frame.wrapping_add(1);
             let ended = Instant::now();

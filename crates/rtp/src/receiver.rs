@@ -53,14 +53,15 @@ struct Held {
     /// It was counted as bad.
     refused: bool,
     length: usize,
-    payload: Box<[u8; MAX_PAYLOAD]>,
+    payload: [u8; MAX_PAYLOAD],
 }
 
 /// Takes RTP packets and gives playout frames.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     types: PayloadTypes,
-    clocks: Clocks,
+    /// For clocks other than that of 8000 Hz.
+    clocks: Box<Clocks>,
     /// The clock of the audio changed: its timestamps begin anew.
     reclocked: bool,
     /// Source and timestamp of the last audio packet, as sent.
@@ -71,7 +72,7 @@ pub(crate) struct Receiver {
     /// Where somebody takes audio.
     audio: Option<Box<Audio>>,
     spread: Spread,
-    held: Held,
+    held: Box<Held>,
     /// Events beside the locked source or its sequence: their source and next sequence number.
     side: Option<(u32, u16)>,
     /// RFC 3550 A.8, in samples.
@@ -82,7 +83,11 @@ pub(crate) struct Receiver {
     /// Samples in the last audio packet.
     packet_samples: u32,
     unique: u64,
-    counts: Statistics,
+    received: u64,
+    received_octets: u64,
+    jitter_max: f32,
+    /// What is rarer than a packet; apart, so that the rest lies close together.
+    counts: Box<Statistics>,
 }
 
 fn kind(meaning: Meaning) -> PacketKind {
@@ -98,14 +103,14 @@ impl Receiver {
     pub(crate) fn new(types: PayloadTypes, listen: bool, play: bool) -> Self {
         Receiver {
             types,
-            clocks: Clocks::default(),
+            clocks: Box::default(),
             reclocked: false,
             last_audio: None,
             events_share: false,
             sequence: Sequence::default(),
             audio: Audio::new(types.codec, listen, play),
             spread: Spread::default(),
-            held: Held {
+            held: Box::new(Held {
                 source: 0,
                 sequence: 0,
                 timestamp: 0,
@@ -114,8 +119,8 @@ impl Receiver {
                 meaning: Meaning::Unknown,
                 refused: false,
                 length: 0,
-                payload: Box::new([0; MAX_PAYLOAD]),
-            },
+                payload: [0; MAX_PAYLOAD],
+            }),
             side: None,
             jitter: 0.0,
             transit: None,
@@ -123,7 +128,10 @@ impl Receiver {
             bursts: Bursts::default(),
             packet_samples: 160,
             unique: 0,
-            counts: Statistics::default(),
+            received: 0,
+            received_octets: 0,
+            jitter_max: 0.0,
+            counts: Box::default(),
         }
     }
 
@@ -177,7 +185,9 @@ impl Receiver {
                 self.packet(now, packet, digits)
             }
         });
-        self.counts.bad += u64::from(result.is_err());
+        if result.is_err() {
+            self.counts.bad += 1;
+        }
         result
     }
 
@@ -293,7 +303,7 @@ impl Receiver {
 
     /// Accepts the packet on probation: the first of a new sequence.
     fn release(&mut self, index: u64, digits: &mut DigitPath) {
-        let payload = *self.held.payload;
+        let payload = self.held.payload;
         let packet = Packet {
             marker: self.held.marker,
             payload_type: 0,
@@ -345,8 +355,8 @@ impl Receiver {
         newest: bool,
         digits: &mut DigitPath,
     ) {
-        self.counts.received += 1;
-        self.counts.received_octets += packet.payload.len() as u64;
+        self.received += 1;
+        self.received_octets += packet.payload.len() as u64;
         let (stamp, payload) = (self.stamp(packet.ssrc, meaning, packet.timestamp), packet.payload);
         let timestamp = stamp.media;
         let content = match meaning {
@@ -362,7 +372,9 @@ impl Receiver {
         match self.bursts.seen(index) {
             Seen::Never => {
                 self.unique += 1;
-                self.counts.reordered += u64::from(!newest);
+                if !newest {
+                    self.counts.reordered += 1;
+                }
                 let past = self.audio.as_ref().is_some_and(|audio| audio.is_past(index));
                 self.bursts.packet(index, !past);
                 if let Some(audio) = &mut self.audio {
@@ -372,7 +384,9 @@ impl Receiver {
                     if restart {
                         self.transit = None;
                     }
-                    self.counts.late += u64::from(past);
+                    if past {
+                        self.counts.late += 1;
+                    }
                     self.measure(now, timestamp);
                     self.drift.packet(now, timestamp);
                     self.spread.packet(now, timestamp);
@@ -409,8 +423,7 @@ impl Receiver {
             // A jump of the timestamp by more than 10 s is a new clock, not jitter.
             if difference < 80_000 {
                 self.jitter += (difference as f32 - self.jitter) / 16.0;
-                let jitter_ms = self.jitter / 8.0;
-                self.counts.jitter_max_ms = self.counts.jitter_max_ms.max(jitter_ms);
+                self.jitter_max = self.jitter_max.max(self.jitter);
             }
         }
     }
@@ -476,9 +489,12 @@ impl Receiver {
         let expected = self.sequence.expected();
         let player = self.audio.as_ref().and_then(|audio| audio.player());
         Statistics {
+            received: self.received,
+            received_octets: self.received_octets,
             expected,
             lost: expected.saturating_sub(self.unique),
             jitter_ms: self.jitter / 8.0,
+            jitter_max_ms: self.jitter_max / 8.0,
             delay_ms: player.map_or(0, Player::delay) as f32 / 8.0,
             buffer_ms: delay(&self.spread) as f32 / 8.0,
             packet_ms: self.packet_samples as f32 / 8.0,
@@ -487,7 +503,7 @@ impl Receiver {
             remote_ssrc: self.sequence.source(),
             drift_ppm: self.drift.ppm(),
             loss: self.bursts.metrics(self.packet_samples as f32 / 8.0),
-            ..self.counts
+            ..*self.counts
         }
     }
 }

@@ -157,7 +157,9 @@ pub struct Stream {
     latest: u64,
     receiver: Receiver,
     sender: Sender,
-    reports: Reports,
+    /// Apart, since a tick only asks whether one is due.
+    reports: Box<Reports>,
+    report_due: Instant,
     digits: DigitPath,
     /// DSCP of the last packet received.
     dscp: Option<u8>,
@@ -170,6 +172,7 @@ impl Stream {
     pub fn new(now: Instant, config: StreamConfig) -> Self {
         let types = config.terms().payload_types();
         let seed = u64::from(config.ssrc) << 32 | u64::from(config.first_timestamp);
+        let reports = Box::new(Reports::new(now, config.ssrc, config.cname.clone(), seed));
         Stream {
             epoch: now,
             latest: 0,
@@ -177,7 +180,8 @@ impl Stream {
             receiver: Receiver::new(types, config.digits.inband, config.playing),
             sender: Sender::new(&config),
             digits: DigitPath::new(config.digits),
-            reports: Reports::new(now, config.ssrc, config.cname, seed),
+            report_due: reports.deadline(),
+            reports,
             dscp: None,
         }
     }
@@ -206,7 +210,9 @@ impl Stream {
 
     /// Takes an RTCP datagram; `now` is its kernel receive time. Garbage is counted and ignored.
     pub fn receive_rtcp(&mut self, now: Instant, packet: &[u8]) -> RtcpSeen {
-        self.reports.receive(now, packet, self.receiver.source())
+        let seen = self.reports.receive(now, packet, self.receiver.source());
+        self.report_due = self.reports.deadline();
+        seen
     }
 
     /// Somebody takes the audio from now on, or nobody does any more: then [`Stream::playout`] gives silence, and no audio
@@ -278,13 +284,13 @@ impl Stream {
 
     /// The instant at which [`Stream::send_rtcp`] is due.
     pub fn rtcp_deadline(&self) -> Instant {
-        self.reports.deadline()
+        self.report_due
     }
 
     /// Writes a compound RTCP packet (SR or RR, SDES CNAME, XR) if one is due (RFC 3550 §6.2); `wallclock_ntp` is `now` as
     /// 64-bit NTP time.
     pub fn send_rtcp(&mut self, now: Instant, wallclock_ntp: u64, out: &mut [u8]) -> Option<usize> {
-        if now < self.reports.deadline() {
+        if now < self.report_due {
             return None;
         }
         Some(self.report(now, wallclock_ntp, false, out)).filter(|&length| length > 0)
@@ -307,7 +313,9 @@ impl Stream {
         if let Some(reception) = &mut reception {
             reception.voip = quality::voip_metrics(&self.statistics());
         }
-        self.reports.write(now, info, reception, bye, out)
+        let length = self.reports.write(now, info, reception, bye, out);
+        self.report_due = self.reports.deadline();
+        length
     }
 
     /// A digit that came by SIP INFO.

@@ -48,11 +48,17 @@ struct Relay {
     pressed: bool,
     /// Frames still to be left out.
     mute: u8,
+    has: bool,
+    /// Apart, since most streams are not bridged and a tick looks at the rest.
+    frames: Box<Frames>,
+}
+
+/// Audio on its way between bridged streams.
+struct Frames {
     /// The frame just played out.
     heard: [i16; SAMPLES],
     /// The frame to be said next.
     say: [i16; SAMPLES],
-    has: bool,
 }
 
 impl Live {
@@ -79,9 +85,8 @@ impl Live {
                 mute_digits: false,
                 pressed: false,
                 mute: 0,
-                heard: [0; SAMPLES],
-                say: [0; SAMPLES],
                 has: false,
+                frames: Box::new(Frames { heard: [0; SAMPLES], say: [0; SAMPLES] }),
             },
             phase,
             secure: open.security.map(|keys| Box::new(SecureMedia::new(keys))),
@@ -182,8 +187,8 @@ impl Live {
                 sink.heard(id, played.payload.unwrap_or(&[]), played.kind);
             }
             let length = played.pcm.len().min(SAMPLES);
-            self.relay.heard[..length].copy_from_slice(&played.pcm[..length]);
-            self.relay.heard[length..].fill(0);
+            self.relay.frames.heard[..length].copy_from_slice(&played.pcm[..length]);
+            self.relay.frames.heard[length..].fill(0);
         } else {
             // Nobody listens to the audio but the digit path, which has its own order.
             self.stream.advance(scheduled);
@@ -247,7 +252,7 @@ impl Live {
         }
         let filled = self.player.fill(&mut payload);
         let length = if !filled.playing && std::mem::take(&mut self.relay.has) {
-            self.stream.send_pcm(scheduled, &self.relay.say, out)
+            self.stream.send_pcm(scheduled, &self.relay.frames.say, out)
         } else {
             if self.player.codec() != self.codec.law() {
                 // A script from before the codec changed.
@@ -414,14 +419,14 @@ impl Live {
         }
         match mute {
             true => pcm.fill(0),
-            false => *pcm = self.relay.heard,
+            false => *pcm = self.relay.frames.heard,
         }
         Some(to)
     }
 
     /// Takes the frame that is said next, in place of silence.
     pub(super) fn say(&mut self, pcm: &[i16; SAMPLES]) {
-        self.relay.say = *pcm;
+        self.relay.frames.say = *pcm;
         self.relay.has = true;
     }
 }

@@ -217,26 +217,42 @@ impl MediaShard {
     /// ([`next_tick`](Self::next_tick)), `now` the instant it does: frames too late to be of use are not sent, but
     /// their time passes.
     pub fn tick(&mut self, scheduled: Instant, now: Instant, sink: &mut impl PacketSink) {
+        for at in 0..self.phases[self.phase].len() {
+            self.play(at, scheduled, now, sink);
+        }
+        self.turn(scheduled);
+    }
+
+    /// The part of a [`tick`](Self::tick) that belongs to one stream, by its place as in [`due`](Self::due). A shell that
+    /// reads a stream's packets right before this has the stream in the cache once and not twice.
+    pub fn play(&mut self, at: usize, scheduled: Instant, now: Instant, sink: &mut impl PacketSink) {
+        let Some(id) = self.due(at) else { return };
         let late = now.saturating_duration_since(scheduled) > TOO_LATE;
         let wall = self.ntp_at(now);
-        for index in 0..self.phases[self.phase].len() {
-            let id = self.phases[self.phase][index].stream;
-            let Some(live) = live_of(&mut self.slots, id) else {
-                continue;
-            };
-            live.frame(id, scheduled, late, wall, &mut self.out[..], &mut self.events, sink);
-            let relayed = live.relayed(&mut self.heard);
-            if live.has_finished() && self.spent.len() < self.spent.capacity() {
-                self.spent.push(id.slot);
-            }
-            if let Some(to) = relayed
-                && let Some(other) = live_of(&mut self.slots, to)
-            {
-                other.say(&self.heard);
-            }
+        let Some(live) = live_of(&mut self.slots, id) else { return };
+        live.frame(id, scheduled, late, wall, &mut self.out[..], &mut self.events, sink);
+        let relayed = live.relayed(&mut self.heard);
+        if live.has_finished() && self.spent.len() < self.spent.capacity() {
+            self.spent.push(id.slot);
         }
+        if let Some(to) = relayed
+            && let Some(other) = live_of(&mut self.slots, to)
+        {
+            other.say(&self.heard);
+        }
+    }
+
+    /// The end of a [`tick`](Self::tick) whose streams were [played](Self::play) one by one: it is the next phase's turn.
+    pub fn turn(&mut self, scheduled: Instant) {
         self.phase = (self.phase + 1) % PHASES;
         self.next_tick = scheduled + TICK;
+    }
+
+    /// Where a stream lies in memory, for a shell that has it fetched into the cache before it is needed.
+    pub fn memory(&self, stream: StreamId) -> Option<std::ops::Range<*const u8>> {
+        let slot = self.slots.get(stream.slot as usize)?;
+        let live: *const Live = slot.live.as_deref()?;
+        Some(live.cast()..live.wrapping_add(1).cast())
     }
 
     fn ntp_at(&self, now: Instant) -> u64 {
