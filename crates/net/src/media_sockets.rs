@@ -32,6 +32,8 @@ pub(crate) struct Port {
     /// Streams of several calls use it, told apart by where their packets come from.
     shared: bool,
     members: Vec<Member>,
+    /// The RTP and RTCP ports that the members' packets come from, close together: a search for one looks here first.
+    keys: Vec<[u16; 2]>,
     /// When the RTP socket was last seen empty.
     pub(crate) empty: Instant,
     pub(crate) rtcp_empty: Instant,
@@ -61,12 +63,13 @@ impl Port {
 
     /// Whose packet this is. On a port of its own a stream looks at every packet: its peer may be behind NAT.
     pub(crate) fn stream_of(&self, channel: Channel, from: SocketAddr) -> Option<StreamId> {
-        let comes_from = |member: &&Member| match channel {
-            Channel::Rtp => member.rtp == from,
-            Channel::Rtcp => member.rtcp == from,
-        };
-        let member = if self.shared { self.members.iter().find(comes_from) } else { self.members.first() };
-        member.map(|member| member.stream)
+        if !self.shared {
+            return self.members.first().map(|member| member.stream);
+        }
+        let which = usize::from(channel == Channel::Rtcp);
+        let near = self.keys.iter().enumerate().filter(|(_, ports)| ports[which] == from.port());
+        let mut members = near.filter_map(|(at, _)| self.members.get(at));
+        members.find(|member| [member.rtp, member.rtcp][which] == from).map(|member| member.stream)
     }
 }
 
@@ -125,6 +128,7 @@ impl Sockets {
             pair,
             shared,
             members: Vec::with_capacity(1),
+            keys: Vec::with_capacity(1),
             empty: now,
             rtcp_empty: now,
             held: VecDeque::new(),
@@ -149,6 +153,7 @@ impl Sockets {
         // Nothing comes from port 0, so that nothing is its own before it is told where it comes from.
         let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         port.members.push(Member { stream, rtp: nowhere, rtcp: nowhere });
+        port.keys.push([0, 0]);
         *place = Place {
             generation: stream.generation,
             port: at as u32,
@@ -171,7 +176,10 @@ impl Sockets {
         self.terms[stream.slot as usize] = None;
         let at = place.port as usize;
         if let Some(port) = self.ports[at].as_deref_mut() {
-            port.members.retain(|member| member.stream != stream);
+            if let Some(at) = port.members.iter().position(|member| member.stream == stream) {
+                port.members.remove(at);
+                port.keys.remove(at);
+            }
             if !port.shared {
                 self.ports[at] = None;
             }
@@ -223,9 +231,10 @@ impl Sockets {
             terms.note(command);
         }
         if let (Some((rtp, rtcp)), Some(port)) = (comes_from, self.ports[place.port as usize].as_deref_mut())
-            && let Some(member) = port.members.iter_mut().find(|member| member.stream == stream)
+            && let Some(at) = port.members.iter().position(|member| member.stream == stream)
         {
-            (member.rtp, member.rtcp) = (rtp, rtcp);
+            (port.members[at].rtp, port.members[at].rtcp) = (rtp, rtcp);
+            port.keys[at] = [rtp.port(), rtcp.port()];
         }
     }
 
