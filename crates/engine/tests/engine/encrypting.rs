@@ -12,6 +12,7 @@ use passline_sdp::{Agreement, Capabilities};
 use std::time::Duration;
 
 const FORGED: Received = Received::Unopened(SrtpError::Authentication);
+const SHORT: Received = Received::Unopened(SrtpError::Length);
 const COPY: Received = Received::Unopened(SrtpError::Replayed);
 const FRAME: Duration = Duration::from_millis(20);
 
@@ -187,19 +188,17 @@ fn forged_packets_move_nothing_and_copies_are_heard_once() {
     for round in 0..200u8 {
         for packet in forger.press(9) {
             // An event is shorter than one with its tag.
-            assert_eq!(world.rtp_in(stream, source, &packet), Received::Unopened(SrtpError::Length));
+            assert_eq!(world.rtp_in(stream, source, &packet), SHORT);
         }
-        assert_eq!(
-            world.rtp_in(stream, source, &[round; 50]),
-            match round {
-                128..=191 => FORGED,
-                _ => Received::Bad,
-            }
-        );
+        let garbage = world.rtp_in(stream, source, &[round; 50]);
+        match round {
+            // Some of it says that its header is longer than it is.
+            128..=191 => assert!(garbage == FORGED || garbage == SHORT, "{garbage:?}"),
+            _ => assert_eq!(garbage, Received::Bad),
+        }
         let bye = [0x81, 203, 0, 1, 0, 0, 0xCA, 0xFE];
         let at = world.now;
-        let received = world.shard.receive(at, stream, Channel::Rtcp, source, &bye);
-        assert_eq!(received, Received::Unopened(SrtpError::Length));
+        assert_eq!(world.shard.receive(at, stream, Channel::Rtcp, source, &bye), Received::Foreign);
     }
     phone.dial(&mut world, &[1]);
     for packet in phone.peer.press(2) {

@@ -98,7 +98,8 @@ mod tests {
         for index in [1000, 1003, 1001, 1130, 1002, 1129] {
             assert_eq!(seen.check(index).is_err(), index == 1002, "{index}");
             seen.take(index);
-            assert_eq!(seen.check(index), Err(SrtpError::Replayed));
+            let again = if index == 1002 { SrtpError::Old } else { SrtpError::Replayed };
+            assert_eq!(seen.check(index), Err(again));
         }
         // 128 packets back is too old, 127 is not.
         assert_eq!(seen.check(1130 - 128), Err(SrtpError::Old));
