@@ -211,8 +211,9 @@ impl<'a> Load<'a> {
     fn take_bare(&mut self, now: Instant, mut caller: Caller, bare: Bare) -> Result<(), Failure> {
         let number = self.callers.len() as u32;
         let ports = u32::from(bare.last - bare.first.port()) + 1;
-        // On a shared line, calls are told apart by the other side's port.
-        let index = if self.plan.shared { number / LINES as u32 } else { number };
+        // A port for each call where there are so many; else calls of one port are told apart by their lines.
+        let spread = self.plan.shared && (ports as usize) < self.plan.calls;
+        let index = if spread { number / LINES as u32 } else { number };
         let port = bare.first.port() + (index % ports) as u16;
         let remote = SocketAddr::new(bare.first.ip(), port);
         let payload_type = self.plan.codec.info().payload_type;
