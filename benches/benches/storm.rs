@@ -2,7 +2,8 @@
 //! the same run and by the same measure, a loop that only receives and sends. Prints tables for benches/README.md.
 //!
 //! `RUNS` (5) repetitions of `SECONDS` (10) at each of `LEVELS`; `PARTS` names what is done, `SOAK` its length, `KINDS` what is
-//! called in the curve (`Own Shared Inband OwnSrtp SharedSrtp BareOwn BareShared`, all by default).
+//! called in the curve (`Own Shared Inband OwnSrtp SharedSrtp BareOwn BareShared BareUring`,
+//! all by default).
 use passline_tests::{
     process::{Process, run, signal},
     program::passline,
@@ -63,10 +64,11 @@ enum Kind {
     SharedSrtp,
     BareOwn,
     BareShared,
+    BareUring,
 }
 
 impl Kind {
-    const ALL: [Kind; 7] = [
+    const ALL: [Kind; 8] = [
         Kind::Own,
         Kind::Shared,
         Kind::Inband,
@@ -74,6 +76,7 @@ impl Kind {
         Kind::SharedSrtp,
         Kind::BareOwn,
         Kind::BareShared,
+        Kind::BareUring,
     ];
 
     fn name(self) -> &'static str {
@@ -85,6 +88,7 @@ impl Kind {
             Kind::SharedSrtp => "Passline, 16 calls a port, SRTP, keys by RFC 4733",
             Kind::BareOwn => "bare loop, a socket per call",
             Kind::BareShared => "bare loop, 20 calls a socket, batches",
+            Kind::BareUring => "bare loop, a socket per call, io_uring",
         }
     }
 
@@ -156,12 +160,10 @@ impl Bench {
     }
 
     /// A fresh bare loop on core 0.
-    fn bare(&self, calls: u32, shared: bool) -> Process {
+    fn bare(&self, calls: u32, way: Option<&str>) -> Process {
         let mut command = Command::new("taskset");
         command.args(["-c", "0", env!("CARGO_BIN_EXE_bare"), &PORTS.0.to_string(), &calls.to_string()]);
-        if shared {
-            command.arg("shared");
-        }
+        command.args(way);
         let process = Process::start(&mut command, &self.file("bare.log"));
         process.prints(0, "ready", Duration::from_secs(10));
         process
@@ -202,11 +204,15 @@ impl Bench {
             }
             Kind::BareOwn => {
                 arguments.extend(["--bare", &own]);
-                self.bare(calls, false)
+                self.bare(calls, None)
             }
             Kind::BareShared => {
                 arguments.extend(["--bare", &shared]);
-                self.bare(calls, true)
+                self.bare(calls, Some("shared"))
+            }
+            Kind::BareUring => {
+                arguments.extend(["--bare", &own]);
+                self.bare(calls, Some("uring"))
             }
         };
         match kind {
@@ -265,11 +271,10 @@ impl Bench {
             let levels = seen.iter().filter(|((other, _), reports)| *other == kind && met(reports));
             levels.map(|((_, level), _)| *level).max().unwrap_or(0)
         };
-        println!(
-            "\n| | highest level met | packets a second | share of the bare loop with a socket per call |"
-        );
+        println!("\n| | highest level met | packets a second | share of the best bare loop |");
         println!("|---|---|---|---|");
-        let bare = ceiling(Kind::BareOwn).max(1);
+        let loops = [Kind::BareOwn, Kind::BareShared, Kind::BareUring];
+        let bare = loops.map(ceiling).into_iter().max().unwrap_or(0).max(1);
         for &kind in &self.kinds {
             let calls = ceiling(kind);
             let share = f64::from(calls) / f64::from(bare) * 100.0;

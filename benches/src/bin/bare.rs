@@ -1,8 +1,8 @@
 //! The least that a server of calls could do: receive a packet and send a packet each 20 ms, without looking at them.
 //! What it bears is as far as any server on this machine could come by the same way of sending.
 //!
-//! `bare FIRST-PORT CALLS`: a connected socket for each call. `bare FIRST-PORT CALLS shared`: a socket for each 20 calls,
-//! packets by the batch. Whoever sends a packet gets one each 20 ms from then on. Ends when it is killed.
+//! `bare FIRST-PORT CALLS`: a connected socket for each call; `bare FIRST-PORT CALLS uring`: the same by io_uring.
+//! `bare FIRST-PORT CALLS shared`: a socket for each 20 calls, packets by the batch. Whoever sends a packet gets one each 20 ms from then on. Ends when it is killed.
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, sendmmsg};
 use std::{
     io::{IoSlice, IoSliceMut},
@@ -41,7 +41,7 @@ fn main() -> std::io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number = |at: usize| arguments.get(at).and_then(|text| text.parse::<u16>().ok());
     let (Some(port), Some(calls)) = (number(0), number(1)) else {
-        eprintln!("bare FIRST-PORT CALLS [shared]");
+        eprintln!("bare FIRST-PORT CALLS [shared|uring]");
         std::process::exit(2);
     };
     if let Ok((_, hard)) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE) {
@@ -49,6 +49,7 @@ fn main() -> std::io::Result<()> {
     }
     match arguments.get(2).map(String::as_str) {
         Some("shared") => shared(port, calls),
+        Some("uring") => uring(port, calls),
         _ => own(port, calls),
     }
 }
@@ -90,6 +91,44 @@ fn own(first: u16, calls: u16) -> std::io::Result<()> {
             packet.advance();
             let _ = socket.send(&packet.0);
         }
+    })
+}
+
+/// A socket for each call, all packets of a turn by one system call (io_uring), sockets registered.
+#[allow(unsafe_code)]
+fn uring(first: u16, calls: u16) -> std::io::Result<()> {
+    use io_uring::{IoUring, opcode, types::Fixed};
+    use nix::libc::MSG_DONTWAIT;
+    let sockets: std::io::Result<Vec<_>> =
+        (0..calls).map(|call| UdpSocket::bind((Ipv4Addr::LOCALHOST, first + call))).collect();
+    let sockets = sockets?;
+    let files: Vec<_> = sockets.iter().map(AsRawFd::as_raw_fd).collect();
+    let mut packets: Vec<_> = (0..calls).map(|call| (Packet::new(call.into()), false)).collect();
+    let mut ring: IoUring =
+        IoUring::builder().setup_single_issuer().setup_coop_taskrun().setup_defer_taskrun().build(2048)?;
+    ring.submitter().register_files(&files)?;
+    let mut buffers = vec![[0u8; 256]; calls.div_ceil(TURNS as u16).into()];
+    println!("ready");
+    each_ms(|turn| {
+        let mut waiting = 0;
+        let own = packets.iter_mut().zip(&sockets).enumerate().skip(turn).step_by(TURNS);
+        for ((index, ((packet, connected), socket)), buffer) in own.zip(&mut buffers) {
+            if !*connected {
+                let _ = socket.set_nonblocking(true);
+                let Ok((_, from)) = socket.recv_from(buffer) else { continue };
+                *connected = socket.connect(from).is_ok();
+            }
+            packet.advance();
+            let file = Fixed(index as u32);
+            let read = opcode::Recv::new(file, buffer.as_mut_ptr(), 256).flags(MSG_DONTWAIT).build();
+            let write = opcode::Send::new(file, packet.0.as_ptr(), PACKET as u32).flags(MSG_DONTWAIT).build();
+            for entry in [read, write] {
+                // SAFETY: what it points at lives on, and is not touched until its completion was seen below.
+                waiting += usize::from(unsafe { ring.submission().push(&entry) }.is_ok());
+            }
+        }
+        let _ = ring.submit_and_wait(waiting);
+        ring.completion().for_each(drop);
     })
 }
 

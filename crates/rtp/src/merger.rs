@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 /// Presses remembered for merging.
 const MEMORY: usize = 24;
 /// Reports that may wait for the caller.
-const OUTPUTS: usize = 64;
+const OUTPUTS: usize = 32;
 /// A tone belongs to an event that it overlaps or from which it stands no more than 200 ms apart.
 const NEAR: u64 = 1_600;
 /// INFO goes through SIP, which repeats lost requests after 0.5 and 1.5 s: it may come 2 s after the press, or before.
