@@ -32,7 +32,7 @@ impl Lease {
         // Two test runs on one machine begin at different places.
         let mut next = taken.next.unwrap_or((std::process::id() % 35) as u16 * 200);
         let step = count.next_multiple_of(2);
-        for _ in 0..COUNT / 2 {
+        for _ in 0..COUNT {
             let first = FIRST + if next + step > COUNT { 0 } else { next };
             let last = first + count - 1;
             let held = taken.ranges.range(..=last).next_back().filter(|(_, held)| **held >= first);
@@ -40,12 +40,14 @@ impl Lease {
                 next = (held + 1 - FIRST).next_multiple_of(2);
                 continue;
             }
-            next = first - FIRST + step;
-            if (first..=last).all(|port| is_free(port, tcp)) {
-                taken.next = Some(next);
-                taken.ranges.insert(first, last);
-                return Self { first, count };
+            // Somebody else's port: the next range may begin right behind it.
+            if let Some(busy) = (first..=last).rev().find(|port| !is_free(*port, tcp)) {
+                next = (busy + 1 - FIRST).next_multiple_of(2);
+                continue;
             }
+            taken.next = Some(first - FIRST + step);
+            taken.ranges.insert(first, last);
+            return Self { first, count };
         }
         panic!("no {count} free ports in a row");
     }
