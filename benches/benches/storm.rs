@@ -409,7 +409,9 @@ impl Bench {
         let server = self.server();
         let calls = (self.levels.iter().max().copied().unwrap_or(1000) * 7 / 10).to_string();
         let uri = format!("sip:5001@{SIP}");
-        let arguments = ["--calls", &calls, "--rate", "250", "--for", &self.soak, "--key-every", "10s", &uri];
+        // The line test ends a call after ten minutes by itself.
+        let usual = ["--calls", &calls, "--rate", "250", "--hold", "4m", "--for", &self.soak];
+        let arguments = [&usual[..], &["--key-every", "10s", &uri]].concat();
         let report = self.storm(server.id(), &arguments);
         let memory = |at: &str| number(&report, &format!("/server/{at}/memory_kb"));
         println!(
