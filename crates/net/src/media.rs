@@ -137,7 +137,7 @@ impl Driver {
         }
     }
 
-    /// All ticks whose time has come, each with the packets that came before it.
+    /// The ticks whose time has come, of one frame at the most, each with the packets that came before it.
     fn run_due(&mut self) {
         let mut anchor = Anchor::now();
         if anchor.instant.saturating_duration_since(self.shard.next_tick()) > CATCH_UP {
@@ -147,7 +147,11 @@ impl Driver {
         }
         self.shard.set_wall_clock(anchor.instant, anchor.ntp());
         let mut began = anchor.instant;
-        while self.shard.next_tick() <= anchor.instant {
+        // A frame at the most: a shard that is behind for good must still hear of calls that end, or it stays behind.
+        for _ in 0..MediaShard::FRAME.as_millis() / MediaShard::TICK.as_millis() {
+            if self.shard.next_tick() > anchor.instant {
+                break;
+            }
             let scheduled = self.shard.next_tick();
             self.lateness.note(scheduled, anchor.instant);
             let (mut index, mut swept) = (0, None);
