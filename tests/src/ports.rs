@@ -7,15 +7,46 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-const FIRST: u16 = 9_000;
-const COUNT: u16 = 7_000;
+/// What comes and goes again, and what is kept to the end of the process: apart, since otherwise the second would cut
+/// the first into pieces too small for a wide range.
+static LEASED: Mutex<Space> = Mutex::new(Space::new(9_000, 7_000));
+static KEPT: Mutex<Space> = Mutex::new(Space::new(6_000, 3_000));
 
-/// What this process holds, as first and last port of each range: a port that nobody has bound yet is not free for that.
-static TAKEN: Mutex<Taken> = Mutex::new(Taken { ranges: BTreeMap::new(), next: None });
-
-struct Taken {
-    ranges: BTreeMap<u16, u16>,
+/// A part of the ports and what this process holds of it: a port that nobody has bound yet is not free for that.
+struct Space {
+    first: u16,
+    count: u16,
+    /// First and last port of each range.
+    held: BTreeMap<u16, u16>,
     next: Option<u16>,
+}
+
+impl Space {
+    const fn new(first: u16, count: u16) -> Self {
+        Self { first, count, held: BTreeMap::new(), next: None }
+    }
+
+    /// The first of `count` adjacent ports, an even one, that are held from now on.
+    fn take(&mut self, count: u16, tcp: bool) -> u16 {
+        // Two test runs on one machine begin at different places.
+        let mut next = self.next.unwrap_or((std::process::id() % 35) as u16 * (self.count / 35));
+        let step = count.next_multiple_of(2);
+        for _ in 0..self.count {
+            let first = self.first + if next + step > self.count { 0 } else { next.next_multiple_of(2) };
+            let last = first + count - 1;
+            let held =
+                self.held.range(..=last).next_back().map(|(_, held)| *held).filter(|held| *held >= first);
+            // Behind what is held, and behind somebody else's port.
+            if let Some(busy) = held.or_else(|| (first..=last).rev().find(|port| !is_free(*port, tcp))) {
+                next = busy + 1 - self.first;
+                continue;
+            }
+            self.next = Some(first - self.first + step);
+            self.held.insert(first, last);
+            return first;
+        }
+        panic!("no {count} free ports in a row; held are {:?}", self.held);
+    }
 }
 
 /// Adjacent ports that nobody else in this process gets as long as this lives.
@@ -28,28 +59,7 @@ pub struct Lease {
 impl Lease {
     /// `count` adjacent ports, the first one even, that are free for UDP, and where `tcp` for TCP too.
     pub fn take(count: u16, tcp: bool) -> Self {
-        let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
-        // Two test runs on one machine begin at different places.
-        let mut next = taken.next.unwrap_or((std::process::id() % 35) as u16 * 200);
-        let step = count.next_multiple_of(2);
-        for _ in 0..COUNT {
-            let first = FIRST + if next + step > COUNT { 0 } else { next };
-            let last = first + count - 1;
-            let held = taken.ranges.range(..=last).next_back().filter(|(_, held)| **held >= first);
-            if let Some((_, held)) = held {
-                next = (held + 1 - FIRST).next_multiple_of(2);
-                continue;
-            }
-            // Somebody else's port: the next range may begin right behind it.
-            if let Some(busy) = (first..=last).rev().find(|port| !is_free(*port, tcp)) {
-                next = (busy + 1 - FIRST).next_multiple_of(2);
-                continue;
-            }
-            taken.next = Some(first - FIRST + step);
-            taken.ranges.insert(first, last);
-            return Self { first, count };
-        }
-        panic!("no {count} free ports in a row");
+        Self { first: LEASED.lock().unwrap_or_else(PoisonError::into_inner).take(count, tcp), count }
     }
 
     /// The first port.
@@ -70,7 +80,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        TAKEN.lock().unwrap_or_else(PoisonError::into_inner).ranges.remove(&self.first);
+        LEASED.lock().unwrap_or_else(PoisonError::into_inner).held.remove(&self.first);
     }
 }
 
@@ -81,8 +91,7 @@ pub fn local(port: u16) -> SocketAddr {
 
 /// The first of a few adjacent ports (even) that are this process's to its end; see [`Lease::take`].
 pub fn adjacent(count: u16, tcp: bool) -> u16 {
-    let lease = Lease::take(count, tcp);
-    std::mem::ManuallyDrop::new(lease).first()
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner).take(count, tcp)
 }
 
 /// A port that is free for UDP and TCP.
@@ -104,6 +113,8 @@ mod tests {
         // Far more than there are, one after another: the search wraps around and steps over what is held.
         for _ in 0..60 {
             let other = Lease::take(228, false);
+            // What is kept does not cut it into pieces.
+            one();
             assert!(other.last() < wide.first() || other.first() > wide.last(), "{other:?} in {wide:?}");
         }
         let again = wide.range();
