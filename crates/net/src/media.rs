@@ -59,14 +59,7 @@ pub(crate) fn run(
     heard: mpsc::Sender<NetEvent>,
     metrics: Arc<ShardMetrics>,
 ) {
-    let mut driver = Driver {
-        shard: MediaShard::new(Instant::now(), config),
-        sockets: Sockets::new(config.capacity as usize, kind, heard),
-        inbox: Inbox::new(kind),
-        frame: 0,
-        lateness: Lateness::default(),
-        metrics,
-    };
+    let mut driver = Driver::new(Instant::now(), config, kind, heard, metrics);
     loop {
         if driver.shard.streams() == 0 {
             // Nobody to play to: no wake-ups.
@@ -112,6 +105,23 @@ struct Driver {
 }
 
 impl Driver {
+    fn new(
+        now: Instant,
+        config: ShardConfig,
+        kind: PacketIoKind,
+        heard: mpsc::Sender<NetEvent>,
+        metrics: Arc<ShardMetrics>,
+    ) -> Self {
+        Driver {
+            shard: MediaShard::new(now, config),
+            sockets: Sockets::new(config.capacity as usize, kind, heard),
+            inbox: Inbox::new(kind),
+            frame: 0,
+            lateness: Lateness::default(),
+            metrics,
+        }
+    }
+
     fn obey(&mut self, command: ToShard) {
         self.metrics.obeyed();
         match command {
@@ -291,5 +301,36 @@ impl Lateness {
             tracing::debug!(ticks = self.ticks, over_5ms = self.over_5ms, worst_ms, "media ticks");
             *self = Lateness { since: Some(now), ..Lateness::default() };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A driver whose next tick lies so far back.
+    fn behind(by: Duration) -> Driver {
+        let (heard, _) = mpsc::channel(1);
+        let began = Instant::now() - by;
+        Driver::new(began, ShardConfig { shard: 0, capacity: 4 }, PacketIoKind::Single, heard, Arc::default())
+    }
+
+    #[test]
+    fn a_shard_that_is_behind_obeys_after_each_frame() {
+        let mut driver = behind(Duration::from_millis(500));
+        let first = driver.shard.next_tick();
+        for frames in 1..=10 {
+            driver.run_due();
+            assert_eq!(driver.shard.next_tick() - first, frames * MediaShard::FRAME);
+        }
+    }
+
+    #[test]
+    fn a_long_stall_is_not_caught_up() {
+        let mut driver = behind(Duration::from_secs(60));
+        let first = driver.shard.next_tick();
+        driver.run_due();
+        assert!(driver.shard.next_tick() - first >= Duration::from_secs(60) - CATCH_UP);
+        assert_eq!(driver.frame, 4);
     }
 }
