@@ -1,11 +1,11 @@
 //! Received audio on its way to those who take it; where nobody does, none is kept.
 //!
-//! Most calls of a trunk whose keys come as events need no audio at all: keeping a second of it would cost each of them
-//! 12 kB and a handful of cold cache lines in every tick.
+//! Most calls of a trunk whose keys come as events need no audio at all: keeping half a second of it would cost each of
+//! them 5 kB and a handful of cold cache lines in every tick.
 
 use crate::codec::Codec;
 use crate::digit::{FrameKind, MediaTime};
-use crate::history::{Content, History};
+use crate::history::{Content, History, Reach};
 use crate::order::Order;
 use crate::path::DigitPath;
 use crate::playout::{FRAME, Player};
@@ -23,7 +23,7 @@ pub(crate) struct Kept<'a> {
     pub(crate) payload: &'a [u8],
 }
 
-/// The packets of the last second, and who takes from them.
+/// The newest packets, and who takes from them.
 #[derive(Debug)]
 pub(crate) struct Audio {
     history: History,
@@ -33,12 +33,16 @@ pub(crate) struct Audio {
     player: Option<Box<Player>>,
 }
 
+fn reach(play: bool) -> Reach {
+    if play { Reach::Second } else { Reach::Half }
+}
+
 impl Audio {
     /// `None` where nobody takes audio. All memory is taken here.
     pub(crate) fn new(codec: Codec, listen: bool, play: bool) -> Option<Box<Audio>> {
         (listen || play).then(|| {
             Box::new(Audio {
-                history: History::new(codec),
+                history: History::new(codec, reach(play)),
                 order: listen.then(|| Order::new(codec)),
                 player: play.then(|| Box::new(Player::new(codec))),
             })
@@ -47,7 +51,7 @@ impl Audio {
 
     /// Another codec was agreed on. Not in a tick: decoders are made.
     pub(crate) fn admit(&mut self, codec: Codec) {
-        self.history.admit(codec);
+        self.history.admit(codec, reach(self.player.is_some()));
         if let Some(order) = &mut self.order {
             order.admit(codec);
         }
@@ -59,7 +63,10 @@ impl Audio {
     /// Begins to play out, or ends it; what was concealed and trimmed until then, in samples. Not in a tick.
     pub(crate) fn set_playing(&mut self, codec: Codec, play: bool) -> (u64, u64) {
         match (&self.player, play) {
-            (None, true) => self.player = Some(Box::new(Player::new(codec))),
+            (None, true) => {
+                self.history.admit(codec, Reach::Second);
+                self.player = Some(Box::new(Player::new(codec)));
+            }
             (Some(_), false) => {
                 return self.player.take().map_or((0, 0), |player| (player.concealed, player.trimmed));
             }

@@ -4,17 +4,16 @@
 //! when none came: a stall of the network becomes a hole in the tone, and one press two digits. Here time is the
 //! sender's: packets go to the detector as they arrive, each once, in the order of their sequence numbers, however
 //! late; nothing is inserted because *our* clock went on. Where a packet is missing, those after it wait up to
-//! [`HOLD`] for it; then the gap is reported as [`FrameKind::Concealed`] with its length by RTP timestamps. A gap in
-//! timestamps without a gap in sequence numbers is the sender's own pause: [`FrameKind::Silence`].
+//! [`HOLD`] for it, as long as there is room for them; then the gap is reported as [`FrameKind::Concealed`] with its
+//! length by RTP timestamps. A gap in timestamps without a gap in sequence numbers is the sender's own pause:
+//! [`FrameKind::Silence`].
 
 use crate::codec::{Codec, Decoders};
 use crate::digit::FrameKind;
-use crate::history::{Content, History, SLOTS};
+use crate::history::{Content, History};
 
 /// How long packets wait for a missing one, in samples: 200 ms.
 const HOLD: u64 = 1600;
-/// Packets that may wait, whatever the clock says: half of the history.
-const HOLD_PACKETS: u64 = SLOTS / 2;
 /// Longest gap that is told in full, in samples: 1 s of loss. What is beyond shows as a jump of the timestamp.
 const MAX_CONCEALED: u32 = 8000;
 /// Longest pause that is told, in samples: 200 ms, enough to end any tone.
@@ -83,7 +82,7 @@ impl Order {
                         return;
                     };
                     let waited = now.saturating_sub(slot.arrived);
-                    if waited < HOLD && highest - self.next < HOLD_PACKETS {
+                    if waited < HOLD && !history.is_fading(slot, highest) {
                         return;
                     }
                     self.skip_to(index);
@@ -195,7 +194,7 @@ fn fill(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::Inserted;
+    use crate::history::Reach;
 
     struct Bench {
         history: History,
@@ -207,7 +206,7 @@ mod tests {
     impl Bench {
         fn new() -> Self {
             Bench {
-                history: History::new(Codec::Pcmu),
+                history: History::new(Codec::Pcmu, Reach::Half),
                 order: Order::new(Codec::Pcmu),
                 highest: 0,
                 heard: Vec::new(),
@@ -217,8 +216,7 @@ mod tests {
         fn packet(&mut self, now: u64, index: u64, timestamp: u32, length: usize) {
             let payload = vec![0xFF; length];
             let content = Content::Audio(Codec::Pcmu);
-            let inserted = self.history.insert(index, timestamp, now, content, false, &payload);
-            assert_ne!(inserted, Inserted::TooOld);
+            assert!(self.history.insert(index, timestamp, now, content, false, &payload));
             self.highest = self.highest.max(index);
             self.tick(now);
         }
@@ -255,6 +253,22 @@ mod tests {
         bench.packet(1910, 101, 160, 160);
         assert_eq!(bench.heard, [(0, 160, Received), (160, 160, Received), (320, 160, Received)]);
         assert!(bench.order.is_past(101));
+    }
+
+    #[test]
+    fn a_burst_behind_a_loss_loses_nothing_more() {
+        for length in [80usize, 160, 240, 480] {
+            let mut bench = Bench::new();
+            bench.packet(0, 100, 0, length);
+            // 1.5 s at once, but for the second packet: more than is remembered, and no time to wait.
+            let count = 12_000 / length as u64;
+            for n in 2..count {
+                bench.packet(12_000, 100 + n, n as u32 * length as u32, length);
+            }
+            bench.tick(12_000 + HOLD);
+            let received: usize = bench.heard.iter().filter(|h| h.2 == Received).map(|h| h.1).sum();
+            assert_eq!(received, (count as usize - 1) * length, "{length}");
+        }
     }
 
     #[test]

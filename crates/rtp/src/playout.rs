@@ -8,7 +8,7 @@
 use crate::codec::{Codec, Decoders};
 use crate::conceal::Concealment;
 use crate::digit::FrameKind;
-use crate::history::{Content, History, SLOTS, Slot};
+use crate::history::{Content, History, Slot};
 use crate::noise::Noise;
 use crate::spread::Spread;
 
@@ -253,7 +253,7 @@ impl Player {
     fn catch_up(&mut self, now: u64, highest: u64, history: &History) {
         let fresh =
             |index: &u64| history.get(*index).is_some_and(|slot| slot.arrived + u64::from(MAX_DELAY) >= now);
-        let oldest = (highest + 1).saturating_sub(SLOTS).max(self.next + 1);
+        let oldest = (highest + 1).saturating_sub(history.slots()).max(self.next + 1);
         let index = (oldest..=highest).find(fresh).unwrap_or(highest + 1);
         self.position = None;
         self.lost = 0;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::history::Reach;
 
 struct Bench {
     history: History,
@@ -10,7 +11,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         Bench {
-            history: History::new(Codec::Pcmu),
+            history: History::new(Codec::Pcmu, Reach::Second),
             player: Player::new(Codec::Pcmu),
             spread: Spread::default(),
             highest: 0,
