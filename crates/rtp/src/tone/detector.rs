@@ -11,6 +11,10 @@ use std::collections::VecDeque;
 
 /// Samples kept: 160 ms.
 const KEPT: usize = 1280;
+/// Room behind them, before they are moved to the front again: 40 ms.
+const ROOM: usize = 8 * HOP;
+/// Events that may wait: two pieces of tone in one frame begin and end, and some more.
+const EVENTS: usize = 16;
 /// Tone needed for a press: between the 23 ms that must not and the 40 ms that must count.
 const CONFIRM: f32 = 29.0 * 8.0;
 /// Tone needed for a piece of one: to judge its phase.
@@ -27,7 +31,6 @@ const REMEMBER_UNKNOWN: i64 = 2_400;
 const LONG_UNKNOWN: u32 = 320;
 /// Samples at the end of a tone from which its phase is taken: 80 ms.
 const TAIL: i64 = 640;
-const KEPT_TAIL: usize = 640;
 /// Blocks for which a candidate must stand before its run is looked at.
 const STREAK: u32 = 3;
 /// Blocks of a run that are looked at: its last 60 ms.
@@ -71,8 +74,6 @@ pub struct ToneDetector {
     judged_at: u64,
     /// Runs that end before this sample were dealt with.
     since: i64,
-    /// The last samples of the track.
-    kept_tail: Box<[i16]>,
     events: VecDeque<ToneEvent>,
 }
 
@@ -86,7 +87,7 @@ impl ToneDetector {
     /// A detector at sample 0. All memory is taken here.
     pub fn new() -> Self {
         ToneDetector {
-            samples: vec![0; 2 * KEPT].into(),
+            samples: vec![0; KEPT + ROOM].into(),
             filled: KEPT,
             pending: 0,
             is_concealed: false,
@@ -99,8 +100,7 @@ impl ToneDetector {
             piece: None,
             judged_at: 0,
             since: -1,
-            kept_tail: vec![0; KEPT_TAIL].into(),
-            events: VecDeque::with_capacity(64),
+            events: VecDeque::with_capacity(EVENTS),
         }
     }
 
@@ -111,7 +111,7 @@ impl ToneDetector {
 
     /// Listens to the next samples, any number of them.
     ///
-    /// Poll after each frame: at most 64 events are kept without allocation.
+    /// Poll after each frame: at most 16 events are kept without allocation.
     pub fn process(&mut self, mut samples: &[i16], kind: FrameKind) {
         while !samples.is_empty() {
             let take = (HOP - self.pending).min(samples.len());

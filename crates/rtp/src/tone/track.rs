@@ -30,8 +30,6 @@ pub(super) struct Track {
 pub(super) enum Tail {
     /// Nothing is known of its phases.
     Unknown,
-    /// So many samples from sample `start` on are kept, with tones near these frequencies (radians per sample).
-    Kept { start: i64, length: usize, low: f32, high: f32 },
     /// Fitted, with the number of the first sample.
     Fitted(Fit, i64),
 }

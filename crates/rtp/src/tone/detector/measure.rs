@@ -1,6 +1,6 @@
 //! What the samples of a run say: exact frequencies, phases, and whether they are a digit.
 
-use super::{KEPT, KEPT_TAIL, LONGEST, PAUSE, REMEMBER, TAIL, ToneDetector};
+use super::{KEPT, LONGEST, PAUSE, REMEMBER, TAIL, ToneDetector};
 use crate::digit::Digit;
 use crate::tone::bank::HOP;
 use crate::tone::fit::{Fit, correlate, fit_phase, residual};
@@ -26,10 +26,10 @@ impl ToneDetector {
         let Some(blocks) = self.history_run_until(row, column, since, track.end) else { return };
         let Some((place, start)) = self.stretch(blocks) else { return };
         let (low, high) = self.near(track.digit, blocks);
-        let length = place.len().min(KEPT_TAIL);
-        let skipped = place.len() - length;
-        self.kept_tail[..length].copy_from_slice(&self.samples[place][skipped..]);
-        track.tail = Tail::Kept { start: start + skipped as i64, length, low, high };
+        let skipped = place.len().saturating_sub(TAIL as usize);
+        let mut room = [0.0; TAIL as usize];
+        let samples = real(&self.samples[place][skipped..], &mut room);
+        track.tail = Tail::Fitted(fit_phase(samples, low, high, 2, track.residual), start + skipped as i64);
     }
 
     /// The last blocks without a gap in which the pair is there up to `end`: first and last.
@@ -133,11 +133,6 @@ impl ToneDetector {
     pub(super) fn goes_on(&self, track: &Track, digit: Digit, run: &Run, gap: i64) -> bool {
         let (tail, tail_start) = match track.tail {
             Tail::Unknown => return false,
-            Tail::Kept { start, length, low, high } => {
-                let mut room = [0.0; KEPT_TAIL];
-                let samples = real(&self.kept_tail[..length], &mut room);
-                (fit_phase(samples, low, high, 2, track.residual), start)
-            }
             Tail::Fitted(fit, start) => (fit, start),
         };
         let Some((head, head_start)) = self.phases(digit, run.full, track.residual) else {
