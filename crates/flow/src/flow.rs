@@ -90,7 +90,13 @@ impl Flow {
 
     /// Next output.
     pub fn poll(&mut self) -> Option<Output> {
-        self.cx.as_mut()?.out.pop_front()
+        let out = &mut self.cx.as_mut()?.out;
+        let next = out.pop_front();
+        if out.is_empty() {
+            // Outputs are rare and large: calls that wait keep no room for them.
+            out.shrink_to_fit();
+        }
+        next
     }
 
     /// When [`Input::Timer`] must come, if nothing comes before.

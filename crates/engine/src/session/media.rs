@@ -178,6 +178,7 @@ impl Media {
     pub(super) fn answer(&mut self, core: &mut Core, offer: &[u8]) -> Result<Vec<u8>, passline_sdp::Refusal> {
         let running = self.agreement.as_ref().filter(|_| self.is_live());
         let at_least = secure::at_least(&self.terms, running);
+        self.draw_keys(core);
         self.caps.crypto.at_least = at_least;
         let (mut answer, mut agreement) = passline_sdp::answer(offer, &self.caps)?;
         if self.is_live() && secure::wants_fresh_keys(self.agreement.as_ref(), &agreement) {
@@ -187,8 +188,19 @@ impl Media {
         }
         self.refuse_circle(core, &agreement)?;
         self.early = None;
+        if agreement.crypto.is_none() {
+            // Should the call be encrypted later, it begins with fresh ones.
+            self.caps.crypto.keys = Vec::new();
+        }
         self.agreement = Some(agreement);
         Ok(answer)
+    }
+
+    /// Keys for a description, where there are none.
+    fn draw_keys(&mut self, core: &mut Core) {
+        if self.caps.crypto.keys.is_empty() {
+            self.caps.crypto = secure::crypto(core, &self.terms);
+        }
     }
 
     /// Our own offer.
@@ -197,6 +209,7 @@ impl Media {
         if self.is_live() {
             secure::refresh(core, &self.terms, &mut self.caps.crypto, self.agreement.as_ref());
         }
+        self.draw_keys(core);
         passline_sdp::offer(&self.caps)
     }
 
