@@ -39,7 +39,7 @@ impl Control {
             Notice::Answered => self.answered(now, id, from),
             Notice::Confirmed => self.confirmed(now, id, from),
             Notice::Refused { status } => {
-                let why = self.sessions.get(&from).and_then(Session::why);
+                let why = self.sessions.get(&from).and_then(|session| session.why());
                 self.attempt_failed(now, id, from, status, why);
             }
             Notice::Left => self.left(now, id, from),
@@ -194,7 +194,7 @@ impl Control {
         if trunk.trust_identity {
             invite.headers = parties::asserted_headers(&caller, &host);
             let first = self.bridges.get(&id).and_then(|bridge| self.sessions.get(&bridge.first));
-            for number in first.map(Session::diversions).unwrap_or_default() {
+            for number in first.map(|session| session.diversions()).unwrap_or_default() {
                 let diverted = format!("<sip:{}@{host}>", parties::user_part(number));
                 invite.headers.push(("Diversion".to_owned(), diverted));
             }
@@ -243,13 +243,13 @@ impl Control {
     /// Max-Forwards of the legs: one less than the call had that is put through (RFC 7332).
     fn hops_left(&self, id: BridgeId) -> u8 {
         let first = self.bridges.get(&id).and_then(|bridge| self.sessions.get(&bridge.first));
-        first.map_or(70, Session::hops_left).saturating_sub(1)
+        first.map_or(70, |session| session.hops_left()).saturating_sub(1)
     }
 
     /// Who calls in this bridge, for those who are called.
     fn caller_of(&self, id: BridgeId) -> Identity {
         let Some(bridge) = self.bridges.get(&id) else { return Identity::default() };
-        self.sessions.get(&bridge.first).map(Session::party).unwrap_or_default()
+        self.sessions.get(&bridge.first).map(|session| session.party()).unwrap_or_default()
     }
 
     /// Host of our own URIs.
@@ -285,7 +285,7 @@ impl Control {
         bridge.until = None;
         bridge.queue.clear();
         let (first, purpose) = (bridge.first, bridge.purpose.clone());
-        if self.sessions.get(&first).is_none_or(Session::is_leaving) {
+        if self.sessions.get(&first).is_none_or(|session| session.is_leaving()) {
             // Nobody is there any more to talk to.
             self.bridges.remove(&id);
             for leg in others.into_iter().chain([leg]) {
@@ -336,7 +336,7 @@ impl Control {
         self.members.insert(second, id);
         for (one, other) in [(first, second), (second, first)] {
             let Some(mut session) = self.sessions.remove(&one) else { continue };
-            let other = self.sessions.get(&other);
+            let other = self.sessions.get(&other).map(Box::as_ref);
             if let Some(other) = other {
                 session.bridged_with(&other.call);
             }
@@ -432,7 +432,7 @@ impl Control {
             return;
         };
         if bridge.attempts.contains(&gone) {
-            let why = self.sessions.get(&gone).and_then(Session::why);
+            let why = self.sessions.get(&gone).and_then(|session| session.why());
             return self.attempt_failed(now, id, gone, 408, why);
         }
         self.members.remove(&gone);

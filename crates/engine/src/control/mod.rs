@@ -31,7 +31,8 @@ use std::time::Instant;
 /// All calls of one process, without their media.
 pub struct Control {
     core: Core,
-    sessions: BTreeMap<CallHandle, Session>,
+    /// Boxed: the nodes of a tree are half empty.
+    sessions: BTreeMap<CallHandle, Box<Session>>,
     /// Sessions by the instant at which they must be woken.
     deadlines: BTreeSet<(Instant, CallHandle)>,
     /// The entry of each session in `deadlines`.
@@ -199,7 +200,7 @@ impl Control {
 
     /// What is going on: calls, trunks, devices.
     pub fn snapshot(&self) -> Snapshot {
-        let mut calls: Vec<_> = self.sessions.values().map(Session::live).collect();
+        let mut calls: Vec<_> = self.sessions.values().map(|session| session.live()).collect();
         calls.sort_by_key(|call| call.start);
         Snapshot { calls, trunks: self.trunk_status(), devices: self.device_status() }
     }
@@ -266,7 +267,7 @@ impl Control {
         if !session.sip_call_id.is_empty() {
             self.by_call_id.insert(session.sip_call_id.clone(), handle);
         }
-        self.sessions.insert(handle, session);
+        self.sessions.insert(handle, Box::new(session));
         self.reschedule(handle);
     }
 
@@ -406,7 +407,7 @@ impl Control {
     }
 
     fn reschedule(&mut self, handle: CallHandle) {
-        let next = self.sessions.get(&handle).and_then(Session::deadline);
+        let next = self.sessions.get(&handle).and_then(|session| session.deadline());
         let before = self.deadline_of.get(&handle).copied();
         if next == before {
             return;

@@ -149,7 +149,7 @@ impl Control {
         replaced: CallHandle,
     ) {
         let far = self.members.get(&replaced).and_then(|id| self.bridges.get(id)?.other(replaced));
-        let stream = far.and_then(|far| self.sessions.get(&far)).map(Session::stream);
+        let stream = far.and_then(|far| self.sessions.get(&far)).map(|session| session.stream());
         let allowed = self.reach(class).transfer && *class != Class::Anonymous;
         let Some(stream) = stream.filter(|_| allowed) else {
             let (number, who) = (arrival.number.clone(), "A call that replaces another one".to_owned());

@@ -79,8 +79,9 @@ impl Block {
         self
     }
 
-    /// The lines, each with its CRLF.
-    pub fn into_bytes(self) -> Vec<u8> {
+    /// The lines, each with its CRLF; they may be kept for long, so without spare room.
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        self.0.out.shrink_to_fit();
         self.0.out
     }
 }

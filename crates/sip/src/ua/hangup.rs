@@ -1,6 +1,6 @@
 //! Ends of calls: our BYE and CANCEL, lost ACKs, session timers, and the last event.
 
-use super::call::{Call, Owed, Phase};
+use super::call::{Owed, Phase};
 use super::request::Extra;
 use super::{Owner, Purpose, UserAgent};
 use crate::dialog::Dialog;
@@ -166,7 +166,7 @@ impl UserAgent {
         self.failover_timer(now, handle);
         self.trying_timer(now, handle);
         // Whatever was due has been dealt with; a machine that forgot to say so must not hold up all the others.
-        let at = self.calls.get(&handle).and_then(Call::deadline);
+        let at = self.calls.get(&handle).and_then(|call| call.deadline());
         self.schedule.set(Owner::Call(handle), at.map(|at| if at <= now { now + T1 } else { at }));
     }
 }

@@ -79,7 +79,7 @@ impl UserAgent {
         // A challenge stands alone: after a 100 the peer would wait for a 401 that was lost, as we do not repeat it.
         let may_challenge = account.is_none() && !self.config.accounts.is_empty();
         call.trying = may_challenge.then(|| now + TRYING);
-        self.calls.insert(handle, call);
+        self.calls.insert(handle, Box::new(call));
         if let Some(server) = self.servers.get_mut(&id) {
             server.granted = Some(granted);
         }

@@ -61,12 +61,13 @@ pub struct UserAgent {
     next_id: u64,
     outputs: VecDeque<Output>,
     wire: Wire,
-    servers: BTreeMap<u64, Server>,
+    /// Boxed, as calls are: the nodes of a tree are half empty.
+    servers: BTreeMap<u64, Box<Server>>,
     server_keys: BTreeMap<String, u64>,
     merge_keys: BTreeMap<String, u64>,
     clients: BTreeMap<u64, Client>,
     client_keys: BTreeMap<String, u64>,
-    calls: BTreeMap<CallHandle, Call>,
+    calls: BTreeMap<CallHandle, Box<Call>>,
     /// Calls that are over whose referrer still waits for news.
     referees: BTreeMap<CallHandle, refer::Referee>,
     dialogs: BTreeMap<DialogId, CallHandle>,
@@ -310,7 +311,7 @@ impl UserAgent {
 
     /// Re-reads the deadline of a call after it was touched.
     fn reschedule_call(&mut self, call: CallHandle) {
-        let at = self.calls.get(&call).and_then(Call::deadline);
+        let at = self.calls.get(&call).and_then(|call| call.deadline());
         self.schedule.set(Owner::Call(call), at);
     }
 }

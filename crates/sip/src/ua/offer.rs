@@ -176,8 +176,8 @@ impl UserAgent {
         found: &Essentials,
         code: u16,
     ) {
-        let active = |call: &super::Call| call.offering.active.as_ref().is_some_and(|a| a.client == id);
-        let known = self.calls.get(&handle).is_some_and(active);
+        let active = self.calls.get(&handle).and_then(|call| call.offering.active.as_ref());
+        let known = active.is_some_and(|active| active.client == id);
         if (200..300).contains(&code) {
             return self.offer_taken(now, handle, id, message, found, known);
         }

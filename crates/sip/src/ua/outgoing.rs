@@ -42,7 +42,7 @@ impl UserAgent {
         let tag = self.token();
         let mut call = Call::new(Phase::Calling, tag.clone(), invite.policy.unwrap_or(self.config.policy));
         if let Some((code, reason)) = refusal {
-            self.calls.insert(handle, call);
+            self.calls.insert(handle, Box::new(call));
             return self.refused(handle, code, reason, None);
         }
         let display = from_address
@@ -76,7 +76,7 @@ impl UserAgent {
             call.exchange = Exchange::Ours;
             call.local_sdp = sdp.to_vec();
         }
-        self.calls.insert(handle, call);
+        self.calls.insert(handle, Box::new(call));
         self.arm_failover(now, handle);
     }
 
@@ -252,8 +252,8 @@ impl UserAgent {
         if code == 199 {
             // RFC 6228: one branch of a fork is over; nobody rings because of it.
             let reliable = super::prack::rseq(message).is_some();
-            let known = |c: &Call| c.dialog.as_ref().is_some_and(|d| d.id.remote_tag == found.to_tag);
-            if reliable && self.calls.get(&handle).is_some_and(known) {
+            let dialog = self.calls.get(&handle).and_then(|call| call.dialog.as_ref());
+            if reliable && dialog.is_some_and(|dialog| dialog.id.remote_tag == found.to_tag) {
                 self.early_progress(now, handle, message, &found.to_tag, found.cseq, code, None);
             }
         } else if code > 100 && open && !found.to_tag.is_empty() {

@@ -245,8 +245,8 @@ impl UserAgent {
 
     /// Begins a server transaction; at the limit it answers 503 instead and returns `None`.
     pub(super) fn open_server(&mut self, request: &Request<'_>, call: Option<CallHandle>) -> Option<u64> {
-        let crowded = |c: &super::Call| c.transactions >= self.config.max_call_transactions;
-        let crowd = call.and_then(|c| self.calls.get(&c)).is_some_and(crowded);
+        let limit = self.config.max_call_transactions;
+        let crowd = call.and_then(|c| self.calls.get(&c)).is_some_and(|call| call.transactions >= limit);
         let room = self.has_room();
         // BYE is served even where there is none: it ends the crowd, and a call has one.
         if request.found.method != Method::Bye && (crowd || !room) {
@@ -270,7 +270,7 @@ impl UserAgent {
         let machine = ServerTransaction::new(kind, request.path.transport.is_reliable());
         self.servers.insert(
             id,
-            Server {
+            Box::new(Server {
                 machine,
                 reply,
                 last: None,
@@ -282,7 +282,7 @@ impl UserAgent {
                 stale: false,
                 granted: None,
                 target: None,
-            },
+            }),
         );
         Some(id)
     }
