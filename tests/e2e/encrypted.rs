@@ -159,20 +159,42 @@ fn linphone_changes_its_keys_in_mid_call() {
     assert!(offers.windows(2).all(anew), "each offer has new keys");
 }
 
+/// A server with the devices 201 to 203, which encrypt as is said of each, and their accounts.
+fn three_devices(srtp: [&str; 3]) -> (Server, [Account; 3]) {
+    let users = ["201", "202", "203"];
+    let mut more = "devices:\n".to_owned();
+    for (user, srtp) in users.iter().zip(srtp) {
+        more += &format!("  - {{ extension: {user}, password_file: phone.password, srtp: {srtp} }}\n");
+    }
+    let mut server = Server::prepare(Setup { more, ..Setup::default() });
+    server.secret("phone.password", PASSWORD);
+    server.restart();
+    let accounts =
+        users.map(|user| Account { user: user.into(), password: PASSWORD.into(), registrar: server.sip });
+    (server, accounts)
+}
+
+/// At least so many call records, of both halves of each call.
+#[track_caller]
+fn records(server: &Server, count: usize) -> Vec<Value> {
+    let read = || {
+        let calls = server.json(&["calls", "--last", "100", "--json"]);
+        (calls.len() >= count).then_some(calls)
+    };
+    wait_for(Duration::from_secs(10), read).expect("as many records")
+}
+
+/// Our half of the call to a device.
+#[track_caller]
+fn our_call_to(calls: &[Value], number: &str) -> Value {
+    let ours = calls.iter().find(|call| call["direction"] == "outgoing" && call["to"] == number);
+    ours.expect("our half").clone()
+}
+
 /// What we offer where encryption is optional: keys beside plain audio, and each telephone answers as it can.
 #[test]
 fn telephones_with_and_without_encryption_answer_an_optional_offer() {
-    let devices = "devices:
-  - { extension: 201, password_file: phone.password, srtp: optional }
-  - { extension: 202, password_file: phone.password, srtp: optional }
-  - { extension: 203, password_file: phone.password, srtp: off }
-";
-    let mut server = Server::prepare(Setup { more: devices.into(), ..Setup::default() });
-    server.secret("phone.password", PASSWORD);
-    server.restart();
-    let account =
-        |user: &str| Account { user: user.into(), password: PASSWORD.into(), registrar: server.sip };
-    let [first, second, third] = ["201", "202", "203"].map(account);
+    let (server, [first, second, third]) = three_devices(["optional", "optional", "off"]);
     let folder = server.folder();
     let mut secret = Baresip::encrypting(&terms(folder, Some(&first), "201"), "srtp", &silence());
     let mut plain = Baresip::with(&terms(folder, Some(&second), "202"));
@@ -186,16 +208,10 @@ fn telephones_with_and_without_encryption_answer_an_optional_offer() {
         sleep(Duration::from_millis(2500));
         caller.hang_up();
         Phone::is_over(phone);
-        let ended = wait_for(Duration::from_secs(10), || {
-            let calls = server.json(&["calls", "--last", "100", "--json"]);
-            (calls.len() >= count).then_some(calls)
-        });
-        let calls = ended.expect("both halves of the call");
-        let ours = calls.iter().find(|call| call["direction"] == "outgoing" && call["to"] == number);
-        let ours = ours.expect("our half");
+        let ours = our_call_to(&records(&server, count), number);
         assert!(ours["received"].as_u64() > Some(50) && ours["sent"].as_u64() > Some(50), "{ours:#}");
         match number {
-            "201" => is_encrypted(ours, "AEAD_AES_256_GCM"),
+            "201" => is_encrypted(&ours, "AEAD_AES_256_GCM"),
             _ => assert!(ours["encryption"].is_null(), "{ours:#}"),
         }
     }
@@ -204,30 +220,13 @@ fn telephones_with_and_without_encryption_answer_an_optional_offer() {
 /// Our own offers to telephones, each of which takes encrypted audio alone, and to one that knows none.
 #[test]
 fn registered_phones_talk_each_over_a_leg_with_its_own_encryption() {
-    let devices = "devices:
-  - { extension: 201, password_file: phone.password, srtp: required }
-  - { extension: 202, password_file: phone.password, srtp: required }
-  - { extension: 203, password_file: phone.password }
-";
-    let mut server = Server::prepare(Setup { more: devices.into(), ..Setup::default() });
-    server.secret("phone.password", PASSWORD);
-    server.restart();
-    let account =
-        |user: &str| Account { user: user.into(), password: PASSWORD.into(), registrar: server.sip };
-    let [first, second, third] = ["201", "202", "203"].map(account);
+    let (server, [first, second, third]) = three_devices(["required", "required", "off"]);
     let folder = server.folder();
     let mut baresip = Baresip::encrypting(&terms(folder, Some(&first), "201"), "srtp-mand", &silence());
     let mut linphone = Linphone::encrypting(&terms(folder, Some(&second), "202"));
     let mut twinkle = Twinkle::start(&terms(folder, Some(&third), "203"));
     let phones: [&mut dyn Phone; 3] = [&mut baresip, &mut linphone, &mut twinkle];
     phones.into_iter().for_each(|phone| phone.is_registered());
-    let records = |count: usize| -> Vec<Value> {
-        let read = || {
-            let calls = server.json(&["calls", "--last", "100", "--json"]);
-            (calls.len() >= count).then_some(calls)
-        };
-        wait_for(Duration::from_secs(10), read).expect("as many records")
-    };
     // Both encrypted, each with keys of its own.
     Phone::dial(&mut baresip, &server.uri("202"));
     linphone.answer();
@@ -236,7 +235,7 @@ fn registered_phones_talk_each_over_a_leg_with_its_own_encryption() {
     sleep(Duration::from_millis(2500));
     Phone::hang_up(&mut baresip);
     linphone.is_over();
-    let calls = records(2);
+    let calls = records(&server, 2);
     for call in &calls {
         assert!(call["encryption"].as_str().is_some_and(|suite| suite.contains("AES")), "{call:#}");
         assert!(call["unauthentic"].as_u64() <= Some(2), "{call:#}");
@@ -251,7 +250,7 @@ fn registered_phones_talk_each_over_a_leg_with_its_own_encryption() {
     sleep(Duration::from_millis(2500));
     linphone.hang_up();
     twinkle.is_over();
-    let calls = records(4);
+    let calls = records(&server, 4);
     let [plain, secret] = [true, false]
         .map(|is_plain| calls.iter().filter(|call| call["encryption"].is_null() == is_plain).count());
     assert_eq!((plain, secret), (1, 3), "{calls:#?}");
@@ -262,9 +261,7 @@ fn registered_phones_talk_each_over_a_leg_with_its_own_encryption() {
     sleep(Duration::from_millis(2500));
     twinkle.hang_up();
     Phone::is_over(&mut baresip);
-    let ours = records(6).into_iter().find(|call| call["direction"] == "outgoing" && call["to"] == "201");
-    let ours = ours.expect("our call to it");
-    is_encrypted(&ours, "AEAD_AES_256_GCM");
+    is_encrypted(&our_call_to(&records(&server, 6), "201"), "AEAD_AES_256_GCM");
 }
 
 /// `passline call --srtp`, our capture of it, and what others see on the wire.
