@@ -1,5 +1,6 @@
 //! What the server made of the keys: its call records beside what was pressed.
 use crate::{config::Config, desk, exit::Failure};
+use passline_connectors::CallRecord;
 use std::{
     collections::HashMap,
     time::{Duration, Instant},
@@ -34,6 +35,9 @@ pub struct Digits {
     pub pressed: u64,
     /// Heard as pressed.
     pub right: u64,
+    /// Heard by number alone: the record of their call has none of its keys in clear, as one was pressed where a secret
+    /// may be keyed. A wrong key among them is not found.
+    pub counted: u64,
     /// Heard as another key.
     pub wrong: u64,
     /// Not heard, though something of them had left.
@@ -42,7 +46,9 @@ pub struct Digits {
     pub swallowed: u64,
     /// Heard without a press, e.g. a second time.
     pub extra: u64,
-    /// Calls that have no record, or one without clear digits.
+    /// Calls whose keys were compared by number alone.
+    pub masked: u64,
+    /// Calls that have no record.
     pub unknown: u64,
     /// RTP packets that never came to the server, as its records say.
     pub lost: u64,
@@ -55,18 +61,54 @@ pub struct Digits {
 impl Digits {
     /// Whether each press that could be heard was one digit.
     pub fn are_exact(&self) -> bool {
-        self.right + self.swallowed == self.pressed && self.extra == 0 && self.unknown == 0
+        self.right + self.counted + self.swallowed == self.pressed && self.extra == 0 && self.unknown == 0
     }
 
-    /// Adds a call.
+    /// Adds a call, with what the server kept of it.
+    fn judge(&mut self, keyed: &Keyed, record: Option<&CallRecord>) {
+        self.pressed += keyed.pressed.len() as u64;
+        let Some(record) = record else {
+            self.unknown += 1;
+            return;
+        };
+        self.swallowed += keyed.swallowed.len() as u64;
+        self.lost += record.lost;
+        self.duplicated += record.duplicated;
+        let (call, audible) = (&keyed.call, keyed.audible());
+        match &record.digits {
+            Some(heard) => self.add(call, &audible, heard),
+            None if record.digit_count == 0 => self.add(call, &audible, ""),
+            None => self.count(call, &audible, record.digit_count),
+        }
+    }
+
+    /// Adds a call whose keys are known.
     fn add(&mut self, call: &str, pressed: &str, heard: &str) {
         let one = compare(pressed, heard);
         self.right += one.right;
         self.wrong += one.wrong;
         self.missing += one.missing;
         self.extra += one.extra;
-        if !one.are_exact() && self.faulty.len() < 20 {
-            self.faulty.push((call.to_owned(), pressed.to_owned(), heard.to_owned()));
+        if !one.are_exact() {
+            self.blame(call, pressed, heard.to_owned());
+        }
+    }
+
+    /// Adds a call of whose keys the number alone is known.
+    fn count(&mut self, call: &str, pressed: &str, heard: u32) {
+        let (expected, count) = (pressed.len() as u64, u64::from(heard));
+        self.masked += 1;
+        self.counted += count.min(expected);
+        self.missing += expected.saturating_sub(count);
+        self.extra += count.saturating_sub(expected);
+        if count != expected {
+            self.blame(call, pressed, format!("{heard} keys"));
+        }
+    }
+
+    fn blame(&mut self, call: &str, pressed: &str, heard: String) {
+        if self.faulty.len() < 20 {
+            self.faulty.push((call.to_owned(), pressed.to_owned(), heard));
         }
     }
 }
@@ -94,20 +136,7 @@ pub fn check(config: &Config, keyed: &[Keyed]) -> Result<Digits, Failure> {
             }
             let mut digits = Digits::default();
             for keyed in keyed {
-                let (call, audible) = (&keyed.call, keyed.audible());
-                digits.pressed += keyed.pressed.len() as u64;
-                let Some(record) = records.get(call.as_str()) else {
-                    digits.unknown += 1;
-                    continue;
-                };
-                digits.swallowed += keyed.swallowed.len() as u64;
-                digits.lost += record.lost;
-                digits.duplicated += record.duplicated;
-                match &record.digits {
-                    Some(heard) => digits.add(call, &audible, heard),
-                    None if record.digit_count == 0 => digits.add(call, &audible, ""),
-                    None => digits.unknown += 1,
-                }
+                digits.judge(keyed, records.get(keyed.call.as_str()).copied());
             }
             return Ok(digits);
         }
@@ -173,6 +202,34 @@ mod tests {
         // One that came nevertheless is one too many.
         digits.add("b", &keyed.audible(), "122");
         assert_eq!((digits.are_exact(), digits.extra), (false, 1));
+    }
+
+    #[test]
+    fn masked_keys_are_compared_by_their_number() {
+        let keyed = Keyed { call: "a".into(), pressed: "1223".into(), swallowed: vec![3] };
+        let of = |digit_count| {
+            let mut digits = Digits::default();
+            digits.judge(&keyed, Some(&CallRecord { digit_count, lost: 1, ..CallRecord::default() }));
+            assert_eq!((digits.pressed, digits.swallowed, digits.right, digits.lost), (4, 1, 0, 1));
+            digits
+        };
+        let counts = |digits: &Digits| (digits.masked, digits.counted, digits.missing, digits.extra);
+        let exact = of(3);
+        assert_eq!((exact.are_exact(), counts(&exact), exact.faulty.len()), (true, (1, 3, 0, 0), 0));
+        let fewer = of(2);
+        assert_eq!((fewer.are_exact(), counts(&fewer)), (false, (1, 2, 1, 0)));
+        let more = of(4);
+        assert_eq!((more.are_exact(), counts(&more)), (false, (1, 3, 0, 1)));
+        assert_eq!(more.faulty, [("a".into(), "122".into(), "4 keys".into())]);
+        // None at all is known, and no record is no number.
+        let none = of(0);
+        assert_eq!((none.are_exact(), counts(&none)), (false, (0, 0, 3, 0)));
+        let mut lost = Digits::default();
+        lost.judge(&keyed, None);
+        assert_eq!((lost.are_exact(), lost.unknown, counts(&lost)), (false, 1, (0, 0, 0, 0)));
+        let pressed_nothing = Keyed { call: "b".into(), ..Keyed::default() };
+        lost.judge(&pressed_nothing, None);
+        assert_eq!(lost.unknown, 2);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! What a run must keep to, and whether it did.
-use super::tally::Tally;
+use super::{digits::Digits, tally::Tally};
 use crate::cli::StormArgs;
 use std::time::Duration;
 
@@ -72,8 +72,10 @@ impl Limits {
             faults.push(format!("{came:.2} % of the packets came; {least:.2} % must"));
         }
         if let Some(digits) = tally.digits.as_ref().filter(|digits| !digits.are_exact()) {
-            let unknown = digits.unknown;
-            faults.push(format!("not each press was one digit ({unknown} calls without a record)"));
+            let Digits { wrong, missing, extra, unknown, .. } = digits;
+            faults.push(format!(
+                "not each press was one digit ({wrong} wrong, {missing} missing, {extra} extra; {unknown} calls without a record)"
+            ));
         }
         let ms = |duration: Duration| duration.as_secs_f64() * 1000.0;
         if let Some(most) = self.p99.map(ms) {
@@ -142,6 +144,19 @@ mod tests {
         let refused = Tally { refused: [(503, 2)].into(), dropped: 1, ..tally() };
         assert_eq!(Limits { failed: 3, ..Limits::default() }.faults(&refused, false).len(), 0);
         assert_eq!(Limits { failed: 2, ..Limits::default() }.faults(&refused, false).len(), 1);
+    }
+
+    #[test]
+    fn keys_that_are_not_exact_are_told_by_what_is_wrong_with_them() {
+        let faults = |digits| {
+            let tally = Tally { digits: Some(digits), ..tally() };
+            Limits::default().faults(&tally, false)
+        };
+        let exact = Digits { pressed: 9, right: 4, counted: 3, swallowed: 2, masked: 1, ..Digits::default() };
+        assert!(faults(exact.clone()).is_empty());
+        let told = faults(Digits { counted: 2, missing: 1, ..exact });
+        let sentence = "not each press was one digit (0 wrong, 1 missing, 0 extra; 0 calls without a record)";
+        assert_eq!(told, [sentence]);
     }
 
     #[test]

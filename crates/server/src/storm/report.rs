@@ -75,10 +75,12 @@ pub fn json(plan: &Plan, tally: &Tally, faults: &[String]) -> Value {
         json!({
             "pressed": digits.pressed,
             "right": digits.right,
+            "counted": digits.counted,
             "wrong": digits.wrong,
             "missing": digits.missing,
             "swallowed": digits.swallowed,
             "extra": digits.extra,
+            "masked_calls": digits.masked,
             "unknown_calls": digits.unknown,
             "packets_lost": digits.lost,
             "packets_doubled": digits.duplicated,
@@ -287,6 +289,15 @@ fn keys(plan: &Plan, tally: &Tally, lines: &mut Lines) {
             digits.unknown
         ),
     ));
+    if digits.masked > 0 {
+        lines.push((
+            "",
+            format!(
+                "{} more in {} calls whose records have no key in clear: compared by number alone",
+                digits.counted, digits.masked
+            ),
+        ));
+    }
     for (call, pressed, heard) in &digits.faulty {
         // The number at its end is that of the caller.
         let caller = call.rsplit('-').next().and_then(|number| number.parse::<u32>().ok()).unwrap_or(0);
