@@ -13,6 +13,7 @@ mod encrypted;
 mod encrypted_offers;
 mod failure;
 mod fixtures;
+mod heard;
 mod house;
 mod impairment;
 mod kamailio;

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod ear;
 pub mod impair;
 pub mod kamailio;
+pub mod likeness;
 pub mod linphone;
 pub mod live;
 pub mod needle;
