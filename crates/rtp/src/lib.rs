@@ -53,4 +53,4 @@ pub use report::RtcpSeen;
 pub use stats::Statistics;
 pub use stream::{Playout, Stream, StreamConfig, StreamTerms};
 pub use tone::{Tone, ToneDetector, ToneEvent, detect_tones};
-pub use xr::VoipMetrics;
+pub use xr::{ExtendedReports, VoipMetrics};

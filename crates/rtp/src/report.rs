@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::rtcp::{Block, Part, SenderInfo, Writer, read};
-use crate::xr::{self, VoipMetrics, XrBlock};
+use crate::xr::{self, ExtendedReports, VoipMetrics, XrBlock};
 
 /// Least mean interval (RFC 3550 §6.2); the first one is half of it. The share of the bandwidth (5 % of 80 kbit/s
 /// for two members) would allow one each half second, extended report included, so this is always the larger.
@@ -69,6 +69,8 @@ pub(crate) struct Reports {
     received_before: u64,
     packets_before: u32,
     silent_reports: u8,
+    /// What goes beside the plain reports.
+    pub(crate) extended: ExtendedReports,
     pub(crate) view: RemoteView,
     pub(crate) sent_count: u64,
     pub(crate) received_count: u64,
@@ -90,6 +92,7 @@ impl Reports {
             received_before: 0,
             packets_before: 0,
             silent_reports: 2,
+            extended: ExtendedReports::default(),
             view: RemoteView::default(),
             sent_count: 0,
             received_count: 0,
@@ -217,13 +220,15 @@ impl Reports {
         writer: &mut Writer<'_>,
     ) {
         let mut blocks = [XrBlock::ReferenceTime(ntp); 3];
-        let mut count = usize::from(!sender);
-        if let Some((source, last, at)) = self.reference {
+        let ExtendedReports { metrics, round_trip, senders_only } = self.extended;
+        let mut count = usize::from(!sender && round_trip);
+        let answers = round_trip && (sender || !senders_only);
+        if let Some((source, last, at)) = self.reference.filter(|_| answers) {
             let delay = (now.saturating_duration_since(at).as_secs_f64() * 65_536.0) as u32;
             blocks[count] = XrBlock::Delay { source, last, delay };
             count += 1;
         }
-        if let Some(Reception { source, voip, .. }) = reception {
+        if let Some(Reception { source, voip, .. }) = reception.filter(|_| metrics) {
             let round_trip_ms = self.view.round_trip.map(|time| time.as_millis().min(0xFFFF) as u16);
             blocks[count] = XrBlock::Voip { source, metrics: VoipMetrics { round_trip_ms, ..voip } };
             count += 1;
@@ -340,6 +345,44 @@ mod tests {
         let length = there.write(now + ms(4000), info(18, ntp), None, true, &mut out);
         assert!(!stranger.receive(now + ms(4040), &out[..length], None).about_us);
         assert_eq!(stranger.view.round_trip, None);
+    }
+
+    #[test]
+    fn extended_reports_are_those_that_were_agreed_on() {
+        let now = epoch();
+        let mut there = Reports::new(now, 2, "there".into(), 2);
+        let mut out = [0u8; 300];
+        let length = there.write(now, info(0, 5 << 32), None, false, &mut out);
+        let all = ExtendedReports::default();
+        let rows = [
+            // What is agreed on; packets that we sent; metrics, our reference time, the delay since the other's.
+            (all, 0, [true, true, true]),
+            (all, 9, [true, false, true]),
+            (ExtendedReports { metrics: false, ..all }, 0, [false, true, true]),
+            (ExtendedReports { round_trip: false, ..all }, 0, [true, false, false]),
+            (ExtendedReports { senders_only: true, ..all }, 0, [true, true, false]),
+            (ExtendedReports { senders_only: true, ..all }, 9, [true, false, true]),
+            (ExtendedReports { metrics: false, round_trip: false, ..all }, 0, [false; 3]),
+            (ExtendedReports { metrics: false, round_trip: false, ..all }, 9, [false; 3]),
+        ];
+        for (extended, packets, expected) in rows {
+            let mut here = Reports::new(now, 1, "here".into(), 1);
+            here.extended = extended;
+            // One who only listens has asked, so that there would be something to say.
+            here.receive(now, &out[..length], Some(2));
+            let mut report = [0u8; 300];
+            let length = here.write(now, info(packets, 6 << 32), Some(RECEPTION), false, &mut report);
+            let (mut seen, mut blocks) = ([false; 3], 0);
+            let valid = read(&report[..length], |part| match part {
+                Part::Block(..) => blocks += 1,
+                Part::Extended(_, XrBlock::Voip { .. }) => seen[0] = true,
+                Part::Extended(_, XrBlock::ReferenceTime(_)) => seen[1] = true,
+                Part::Extended(_, XrBlock::Delay { .. }) => seen[2] = true,
+                _ => {}
+            });
+            assert!(valid && blocks == 1, "the plain report is always there");
+            assert_eq!(seen, expected, "{extended:?}, {packets} packets");
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::report::{Reports, RtcpSeen};
 use crate::rtcp::SenderInfo;
 use crate::sender::{Frame, Sender};
 use crate::stats::Statistics;
+use crate::xr::ExtendedReports;
 
 /// What a stream must know at its start.
 #[derive(Clone, Debug)]
@@ -38,6 +39,8 @@ pub struct StreamConfig {
     pub redundancy_type: Option<u8>,
     /// Packet time in milliseconds that we send: the next lower that the codec has.
     pub ptime_ms: u8,
+    /// Extended reports that we send.
+    pub extended: ExtendedReports,
     /// The digit methods to listen to.
     pub digits: DigitConfig,
     /// Audio is played out from the start: [`Stream::set_playing`].
@@ -63,6 +66,7 @@ impl Default for StreamConfig {
             comfort_type: None,
             redundancy_type: None,
             ptime_ms: 20,
+            extended: ExtendedReports::default(),
             digits: DigitConfig::default(),
             playing: true,
             ssrc: 0,
@@ -85,6 +89,7 @@ pub struct StreamTerms {
     pub comfort_type: Option<u8>,
     pub redundancy_type: Option<u8>,
     pub ptime_ms: u8,
+    pub extended: ExtendedReports,
 }
 
 impl StreamTerms {
@@ -118,6 +123,7 @@ impl StreamConfig {
             comfort_type: self.comfort_type,
             redundancy_type: self.redundancy_type,
             ptime_ms: self.ptime_ms,
+            extended: self.extended,
         }
     }
 
@@ -133,6 +139,7 @@ impl StreamConfig {
             comfort_type: terms.comfort_type,
             redundancy_type: terms.redundancy_type,
             ptime_ms: terms.ptime_ms,
+            extended: terms.extended,
             ..self
         }
     }
@@ -172,7 +179,8 @@ impl Stream {
     pub fn new(now: Instant, config: StreamConfig) -> Self {
         let types = config.terms().payload_types();
         let seed = u64::from(config.ssrc) << 32 | u64::from(config.first_timestamp);
-        let reports = Box::new(Reports::new(now, config.ssrc, config.cname.clone(), seed));
+        let mut reports = Box::new(Reports::new(now, config.ssrc, config.cname.clone(), seed));
+        reports.extended = config.extended;
         Stream {
             epoch: now,
             latest: 0,
@@ -333,6 +341,7 @@ impl Stream {
     pub fn renegotiate(&mut self, terms: &StreamTerms) {
         self.sender.renegotiate(terms);
         self.reports.set_source(self.sender.ssrc());
+        self.reports.extended = terms.extended;
         self.receiver.renegotiate(terms.payload_types());
         self.ratio = terms.codec.ratio();
     }

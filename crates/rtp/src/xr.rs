@@ -15,6 +15,24 @@ const UNAVAILABLE: u8 = 127;
 /// Losses are concealed by repetition, the jitter buffer adapts (RFC 3611 §4.7.6: PLC standard, JBA adaptive).
 const RECEIVER: u8 = 0b1111_0000;
 
+/// The extended reports that are sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ExtendedReports {
+    /// VoIP metrics (RFC 3611 §4.7).
+    pub metrics: bool,
+    /// Receiver reference time and the delay since the other side's (RFC 3611 §4.4, §4.5).
+    pub round_trip: bool,
+    /// The delay is told only while we send (`rcvr-rtt=sender`, RFC 3611 §5.1).
+    pub senders_only: bool,
+}
+
+impl Default for ExtendedReports {
+    /// All of them.
+    fn default() -> Self {
+        ExtendedReports { metrics: true, round_trip: true, senders_only: false }
+    }
+}
+
 /// How a call sounds to one side, as it tells the other (RFC 3611 §4.7); `None` where it does not know.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct VoipMetrics {

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::crypto::{Agreed, Crypto};
+use crate::extended::ExtendedReports;
 
 /// An audio codec as session descriptions name it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -149,6 +150,8 @@ pub struct Agreement {
     pub direction: Direction,
     /// RTP and RTCP share one port (RFC 5761).
     pub rtcp_mux: bool,
+    /// Extended reports of RTCP that we may send.
+    pub extended: ExtendedReports,
     /// How packets are encrypted; `None`: not at all.
     pub crypto: Option<Agreed>,
 }

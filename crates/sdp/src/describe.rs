@@ -21,6 +21,8 @@ pub(crate) struct Audio<'a> {
     pub(crate) redundancy: Option<&'a (u8, String)>,
     pub(crate) direction: Direction,
     pub(crate) rtcp_mux: bool,
+    /// Value of the `a=rtcp-xr` line, if there is one.
+    pub(crate) extended: Option<String>,
     /// Values of the `a=crypto` lines.
     pub(crate) crypto: Vec<String>,
 }
@@ -89,6 +91,9 @@ impl<'a> Description<'a> {
         line.add_attribute_from_str(audio.direction.as_str());
         if audio.rtcp_mux {
             line.add_attribute_from_str("rtcp-mux");
+        }
+        if let Some(extended) = &audio.extended {
+            line.add_attribute_with_value("rtcp-xr", extended);
         }
         for crypto in &audio.crypto {
             line.add_attribute_with_value("crypto", crypto);

@@ -9,11 +9,13 @@ mod agreement;
 mod body;
 pub mod crypto;
 mod describe;
+mod extended;
 mod media;
 mod negotiate;
 mod observe;
 
 pub use agreement::{Agreement, Capabilities, Cause, Codec, Direction, Refusal};
 pub use crypto::Encryption;
+pub use extended::ExtendedReports;
 pub use negotiate::{accept, answer, offer};
 pub use observe::{Announced, observe};

@@ -137,6 +137,14 @@ impl<'a> Section<'a> {
         SocketAddr::new(ip.unwrap_or(rtp.ip()), port)
     }
 
+    /// The values of the `a=rtcp-xr` lines (RFC 3611 §5.1): the section's, else the session's; `None` without any.
+    pub(crate) fn extended_reports(&self) -> Option<impl Iterator<Item = &'a str>> {
+        [&self.media.attributes, &self.session.attributes].into_iter().find_map(|attributes| {
+            let mut lines = values(attributes, "rtcp-xr").peekable();
+            lines.peek().is_some().then_some(lines)
+        })
+    }
+
     /// Whether RTP and RTCP may share a port (RFC 5761).
     pub(crate) fn rtcp_mux(&self) -> bool {
         self.value("rtcp-mux").is_some()

@@ -4,6 +4,7 @@ use crate::agreement::{Agreement, Capabilities, Codec, Direction, Refusal};
 use crate::body;
 use crate::crypto::{self, Agreed, Encryption};
 use crate::describe::{Audio, Description};
+use crate::extended::{self, ExtendedReports};
 use crate::media::{Format, Section};
 
 /// The first payload type of telephone-event in our offers, unless a codec of ours has it.
@@ -50,6 +51,7 @@ pub fn answer(offer: &[u8], caps: &Capabilities) -> Result<(Vec<u8>, Agreement),
                     redundancy: agreement.redundancy.as_ref(),
                     direction: agreement.direction,
                     rtcp_mux: agreement.rtcp_mux,
+                    extended: extended::answer(section),
                     crypto: agreement.crypto.iter().map(Agreed::answer).collect(),
                 });
                 agreed = Some(agreement);
@@ -76,6 +78,7 @@ pub fn offer(caps: &Capabilities) -> Vec<u8> {
         redundancy: None,
         direction: Direction::SendRecv,
         rtcp_mux: false,
+        extended: Some(extended::offer()),
         crypto: match caps.crypto.offer {
             Encryption::Off => Vec::new(),
             Encryption::Optional | Encryption::Required => crypto::offers(&caps.crypto),
@@ -163,6 +166,7 @@ fn agree(
         ptime: section.ptime().unwrap_or(caps.ptime).min(section.maxptime().unwrap_or(u8::MAX)).clamp(10, 60),
         direction: section.direction().mirrored(),
         rtcp_mux,
+        extended: ExtendedReports::of(section),
         crypto,
     })
 }

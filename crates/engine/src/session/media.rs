@@ -4,7 +4,7 @@ use super::{Dialog, Session, Side, secure};
 use crate::core::{Core, Notice};
 use crate::{ControlOutput, Diagnosis, OpenStream, ShardCommand, StreamId, info};
 use passline_rtp::codec::Codec;
-use passline_rtp::{DigitConfig, Method, StreamConfig, StreamTerms};
+use passline_rtp::{DigitConfig, ExtendedReports, Method, StreamConfig, StreamTerms};
 use passline_sdp::{Agreement, Capabilities, Encryption};
 use passline_sip::Command;
 use rand_core::Rng;
@@ -517,6 +517,11 @@ fn stream_terms(agreement: &Agreement) -> StreamTerms {
         comfort_type: agreement.comfort,
         redundancy_type: agreement.redundancy.as_ref().map(|(number, _)| *number),
         ptime_ms: agreement.ptime,
+        extended: ExtendedReports {
+            metrics: agreement.extended.metrics,
+            round_trip: agreement.extended.round_trip,
+            senders_only: agreement.extended.senders_only,
+        },
     }
 }
 

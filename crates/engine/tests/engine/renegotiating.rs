@@ -120,3 +120,54 @@ fn the_codec_may_change_in_mid_call_and_no_press_is_lost() {
     assert_eq!(world.records[0].codec, Some("PCMA"));
     world.expect_empty();
 }
+
+/// The kinds of blocks in the extended reports of a compound packet of RTCP (RFC 3611 §3).
+fn extended_blocks(mut packet: &[u8]) -> Vec<u8> {
+    let mut kinds = Vec::new();
+    let length = |octets: &[u8]| 4 + 4 * usize::from(u16::from_be_bytes([octets[2], octets[3]]));
+    while packet.len() >= 4 {
+        let (one, rest) = packet.split_at(length(packet));
+        let mut blocks = if one[1] == 207 { &one[8..] } else { &[] };
+        while blocks.len() >= 4 {
+            kinds.push(blocks[0]);
+            blocks = &blocks[length(blocks)..];
+        }
+        packet = rest;
+    }
+    kinds
+}
+
+#[test]
+fn extended_reports_follow_the_latest_description() {
+    let mut world = World::new();
+    let mut peer = Peer::new("xr");
+    let stream = peer.call(&mut world);
+    // What is described in a re-INVITE, what is answered, and the blocks that are sent from then on (7: VoIP metrics).
+    let rows: [(&str, Option<&str>, &[u8]); 4] = [
+        ("", None, &[7]),
+        ("a=rtcp-xr:pkt-loss-rle\r\n", Some("a=rtcp-xr:"), &[]),
+        ("a=rtcp-xr:stat-summary=loss voip-metrics:12\r\n", Some("a=rtcp-xr:voip-metrics"), &[7]),
+        ("a=rtcp-xr:rcvr-rtt=all\r\n", Some("a=rtcp-xr:rcvr-rtt=all"), &[]),
+    ];
+    for (line, answered, blocks) in rows {
+        peer.in_dialog(&mut world, "INVITE", &(peer.sdp("sendrecv") + line), "application/sdp");
+        let answer = loop {
+            let (_, text) = world.sip.pop_front().expect("an answer");
+            if text.starts_with("SIP/2.0 200") {
+                break text;
+            }
+        };
+        assert_eq!(answer.lines().find(|line| line.starts_with("a=rtcp-xr")), answered, "{answer}");
+        peer.ack(&mut world, "");
+        let before = world.wire.rtcp.len();
+        peer.speak(&mut world, stream, 20 * SECOND);
+        let sent = &world.wire.rtcp[before..];
+        assert!(sent.len() >= 3, "{} reports", sent.len());
+        for report in sent {
+            assert_eq!(report.packet[1] & 0xFE, 200, "a plain report comes first");
+            assert_eq!(extended_blocks(&report.packet), blocks, "{line}");
+        }
+    }
+    peer.bye(&mut world);
+    world.expect_empty();
+}
