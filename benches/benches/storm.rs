@@ -172,7 +172,13 @@ impl Bench {
     /// One run of the callers on core 1.
     fn storm(&self, pid: u32, arguments: &[&str]) -> Value {
         let mut command = Command::new(passline());
-        command.arg("storm").args(arguments).args(["--core", "1", "--json", "--pid", &pid.to_string()]);
+        command.arg("--config").arg(self.file("passline.yaml")).arg("storm").args(arguments).args([
+            "--core",
+            "1",
+            "--json",
+            "--pid",
+            &pid.to_string(),
+        ]);
         let finished = run(&mut command, "", Duration::from_secs(7200));
         serde_json::from_str(&finished.out).unwrap_or_else(|_| panic!("{finished:?}"))
     }
@@ -411,13 +417,28 @@ impl Bench {
         let uri = format!("sip:5001@{SIP}");
         // The line test ends a call after ten minutes by itself.
         let usual = ["--calls", &calls, "--rate", "250", "--hold", "4m", "--for", &self.soak];
-        let arguments = [&usual[..], &["--key-every", "10s", &uri]].concat();
-        let report = self.storm(server.id(), &arguments);
+        let arguments = [&usual[..], &["--key-every", "10s", "--check-digits", &uri]].concat();
+        let (report, memory_by_minute) = std::thread::scope(|scope| {
+            let storm = scope.spawn(|| self.storm(server.id(), &arguments));
+            let mut minutes = Vec::new();
+            while !storm.is_finished() {
+                minutes.push(passline_tests::vitals::Vitals::of(server.id()).memory_kb);
+                let next = std::time::Instant::now() + Duration::from_secs(60);
+                while !storm.is_finished() && std::time::Instant::now() < next {
+                    std::thread::sleep(Duration::from_millis(200));
+                }
+            }
+            (storm.join().expect("the storm's thread"), minutes)
+        });
         let memory = |at: &str| number(&report, &format!("/server/{at}/memory_kb"));
         println!(
-            "\nsoak of {} with {calls} calls: {} dropped; memory {} kB at its begin, {} kB at its end; {}",
+            "\nsoak of {} with {calls} calls at a time, {} in all: {} failed, {} dropped; keys {}; memory {} kB at its begin, \
+             {} kB at its end, by the minute {memory_by_minute:?}; {}",
             self.soak,
+            report["answered"],
+            report["failed"],
             report["dropped"],
+            report["digits"],
             memory("begin"),
             memory("end"),
             brief(&report)
