@@ -54,7 +54,7 @@ impl ExtendedReports {
     }
 }
 
-/// The value of the line in our offer: all that we have.
+/// The value of the line in an offer of ours: all that we have.
 pub(crate) fn offer() -> String {
     ExtendedReports::ALL.line()
 }
@@ -66,7 +66,7 @@ pub(crate) fn answer(section: Section<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Capabilities, ExtendedReports, accept, answer};
+    use crate::{Capabilities, Encryption, ExtendedReports, accept, answer};
     use std::net::Ipv4Addr;
 
     fn offering(session: &str, line: &str) -> Vec<u8> {
@@ -124,6 +124,16 @@ mod tests {
         ] {
             let agreed = accept(&offering("", line), &caps).expect("agreed");
             assert_eq!((agreed.extended.metrics, agreed.extended.round_trip), allowed, "{line}");
+        }
+    }
+
+    #[test]
+    fn an_offer_with_keys_leaves_the_line_out() {
+        let mut caps = Capabilities::new(Ipv4Addr::new(192, 0, 2, 9).into(), 16384, 1);
+        for offer in [Encryption::Optional, Encryption::Required] {
+            caps.crypto.offer = offer;
+            let text = String::from_utf8(crate::offer(&caps)).expect("text");
+            assert!(!text.contains("rtcp-xr"), "{text}");
         }
     }
 

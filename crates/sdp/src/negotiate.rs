@@ -78,7 +78,8 @@ pub fn offer(caps: &Capabilities) -> Vec<u8> {
         redundancy: None,
         direction: Direction::SendRecv,
         rtcp_mux: false,
-        extended: Some(extended::offer()),
+        // Beside keys it would not fit into a datagram with the rest of an INVITE; unsaid, the same is sent.
+        extended: (caps.crypto.offer == Encryption::Off).then(extended::offer),
         crypto: match caps.crypto.offer {
             Encryption::Off => Vec::new(),
             Encryption::Optional | Encryption::Required => crypto::offers(&caps.crypto),
