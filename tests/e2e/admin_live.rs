@@ -76,6 +76,37 @@ fn running_calls_are_shown_followed_and_explained_afterwards() {
 }
 
 #[test]
+fn a_running_call_shows_how_it_sounds_as_its_record_does_afterwards() {
+    let server = Server::start(Setup::default());
+    let mut call = caller(&server, "p500 12# p20000 hangup", &[]);
+    let measured = |call: &Value| {
+        let quality = &call["quality"];
+        quality["round_trip_ms"].is_number()
+            && quality["mos"].is_number()
+            && call["received"].as_u64() > Some(100)
+    };
+    let started = || live(&server).into_iter().map(|news| news["started"].clone()).find(measured);
+    let listed = wait_for(LONG, started).expect("a running call with its figures");
+    let name = listed["call"].as_str().expect("its name").to_owned();
+    let info = server.json(&["call-info", &name, "--json"]).remove(0);
+    let (list, text) =
+        (server.cli(&["calls", "--live"], "").good(), server.cli(&["call-info", &name], "").good());
+    for word in ["PCMU", "MOS ", " packets in, ", "round trip "] {
+        assert!(list.contains(word) && text.contains(word), "{word:?} is not in {list} and {text}");
+    }
+    assert!(text.contains("still running") && text.contains("\nlosses "), "{text}");
+    assert!(call.wait(LONG).expect("an end").success(), "{}", call.output());
+    let record = server.call();
+    assert_eq!(record["call"], name.as_str());
+    for count in ["received", "sent", "lost", "duplicated"] {
+        let counts = [&listed, &info, &record].map(|call| call[count].as_u64().expect("a count"));
+        assert!(counts.is_sorted(), "{count}: {counts:?}");
+    }
+    let mos = [&listed, &info, &record].map(|call| call["quality"]["mos"].as_f64().expect("a score"));
+    assert!(mos.iter().all(|mos| (1.0..4.6).contains(mos)), "{mos:?}");
+}
+
+#[test]
 fn without_a_server_it_says_so_and_two_do_not_share_a_folder() {
     let mut server = Server::prepare(Setup::default());
     for arguments in [

@@ -1,5 +1,5 @@
 //! How trunks, registrations and devices do: for the log and for whoever asks.
-use crate::{Diagnosis, Direction, LadderLine};
+use crate::{Diagnosis, Direction, LadderLine, StreamId};
 use passline_identity::CallId;
 use passline_sip::Flow;
 use std::collections::BTreeMap;
@@ -161,6 +161,8 @@ pub struct LiveCall {
     pub encryption: Option<&'static str>,
     /// The call at the other end of the bridge.
     pub bridged: Option<CallId>,
+    /// Its audio, if there is any: what [`MediaShard::statistics`](crate::MediaShard::statistics) is asked for.
+    pub stream: Option<StreamId>,
     /// SIP messages so far.
     pub ladder: Vec<LadderLine>,
 }

@@ -1,6 +1,6 @@
 //! What the server sees.
 use crate::settings::{DnsConfig, GuardConfig, MediaThreads, TlsConfig};
-use crate::{MediaTap, PacketIoKind, ShardMetrics};
+use crate::{Figures, MediaTap, PacketIoKind, ShardMetrics};
 use passline_engine::flow::Program;
 use passline_engine::identity::{Answer, CallId, Query};
 use passline_engine::prompt::Library;
@@ -169,6 +169,8 @@ pub enum Command {
     Configure(Box<EngineConfig>),
     /// Ask what is going on: calls, trunks, devices.
     Snapshot(oneshot::Sender<Snapshot>),
+    /// Ask a shard how its calls sound: [`Handle::statistics`].
+    Figures(Figures),
     /// Ask a peer by OPTIONS.
     Probe {
         /// Whom; its `id` is of no account.

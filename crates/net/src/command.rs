@@ -34,6 +34,11 @@ impl ControlTask {
             Command::Snapshot(snapshot) => {
                 let _ = snapshot.send(self.control.snapshot());
             }
+            Command::Figures(figures) => {
+                if let Some(shard) = figures.shard() {
+                    self.tell_shard(shard, ToShard::Figures(figures));
+                }
+            }
             Command::Probe { request, done } => {
                 let id = self.probes.last_key_value().map_or(0, |(id, _)| id + 1);
                 self.probes.insert(id, done);

@@ -18,6 +18,7 @@ mod control;
 mod datagram;
 mod dial;
 mod dns;
+mod figures;
 mod gate;
 mod guard;
 mod handshakes;
@@ -40,6 +41,7 @@ mod tls;
 pub use api::{
     Ban, Captured, Command, Counters, DialRequest, Handle, Load, NetConfig, NetError, NetEvent, Queues,
 };
+pub use figures::Figures;
 pub use media_capture::{CapturedMedia, MediaFeed, MediaTap, media_capture};
 pub use packet_io::PacketIoKind;
 pub use settings::{DnsConfig, GuardConfig, MediaThreads, OwnCertificate, Rate, TlsConfig, TlsPeer};

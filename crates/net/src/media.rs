@@ -1,5 +1,4 @@
 //! One shard on a thread of its own: a precise sleep, a sweep over the sockets that are due, a tick.
-use crate::NetEvent;
 use crate::bind::Pair;
 use crate::clock::Anchor;
 use crate::media_capture::MediaTap;
@@ -7,6 +6,7 @@ use crate::media_sockets::{HOLD, Sockets, Taking};
 use crate::packet_io::{BATCH, Inbox, PacketIoKind};
 use crate::prefetch::prefetch;
 use crate::shard_metrics::ShardMetrics;
+use crate::{Figures, NetEvent};
 use passline_engine::{Channel, MediaEvent, MediaShard, Received, ShardCommand, ShardConfig, StreamId};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -37,6 +37,8 @@ pub(crate) enum ToShard {
     ClosePort(u16),
     /// For the shard.
     Command(ShardCommand),
+    /// Somebody asks how calls sound.
+    Figures(Figures),
     /// Copies of the packets go there from now on.
     Tap(Option<MediaTap>),
 }
@@ -132,6 +134,7 @@ impl Driver {
             ToShard::Forget(stream) => self.sockets.remove(stream),
             ToShard::ClosePort(port) => self.sockets.close(port),
             ToShard::Tap(tap) => self.sockets.tap = tap,
+            ToShard::Figures(figures) => figures.answer(&self.shard),
             ToShard::Command(command) => {
                 let anchor = Anchor::now();
                 if let ShardCommand::Close { stream } = &command

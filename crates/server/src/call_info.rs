@@ -1,6 +1,9 @@
 //! `passline call-info`: all about one call.
 use crate::{
-    admin::{Link, Refused, Request, view::RunningCall},
+    admin::{
+        Link, Refused, Request,
+        view::{MediaFigures, RunningCall},
+    },
     cli::CallInfoArgs,
     config::Config,
     desk,
@@ -91,19 +94,8 @@ fn show(call: &CallRecord, json: bool) -> Result<(), Failure> {
         line("times", &format!("{} such calls in a row, kept as one", call.times));
     }
     if let Some(codec) = &call.codec {
-        line(
-            "media",
-            &format!(
-                "{codec}, {} packets in, {} out; {} lost, {} doubled, {} reordered, {} foreign, jitter {:.1} ms",
-                call.received,
-                call.sent,
-                call.lost,
-                call.duplicated,
-                call.reordered,
-                call.foreign,
-                call.jitter_ms
-            ),
-        );
+        let figures = call.into();
+        line("media", &format!("{codec}, {}; {} packets foreign", packets(&figures), call.foreign));
         match &call.encryption {
             Some(suite) => line(
                 "encryption",
@@ -115,20 +107,7 @@ fn show(call: &CallRecord, json: bool) -> Result<(), Failure> {
             ),
             None => line("encryption", "none"),
         }
-        let quality = &call.quality;
-        opinions(quality);
-        line(
-            "losses",
-            &format!(
-                "{:.1} % lost, {:.1} % too late; bursts of {:.0} ms with {:.0} % bad, {:.0} ms apart; clocks {}",
-                100.0 * quality.loss_rate,
-                100.0 * quality.discard_rate,
-                quality.burst_ms,
-                100.0 * quality.burst_density,
-                quality.gap_ms,
-                quality.drift_ppm.map_or("not measured".into(), |ppm| format!("{ppm:+.0} ppm"))
-            ),
-        );
+        sound(&figures.quality);
         if call.other_events > 0 {
             let name = call.other_event.as_deref().unwrap_or("unreadable");
             line("events", &format!("{} packets that are no keys, the last: {name}", call.other_events));
@@ -156,6 +135,32 @@ fn show(call: &CallRecord, json: bool) -> Result<(), Failure> {
     show_presses(&call.presses);
     draw(&call.ladder);
     Ok(())
+}
+
+/// The packets of a call.
+fn packets(media: &MediaFigures) -> String {
+    let MediaFigures { sent, received, lost, duplicated, reordered, jitter_ms, .. } = media;
+    format!(
+        "{received} packets in, {sent} out; {lost} lost, {duplicated} doubled, {reordered} reordered, \
+         jitter {jitter_ms:.1} ms"
+    )
+}
+
+/// How the call sounds, and what was lost of it.
+fn sound(quality: &CallQuality) {
+    opinions(quality);
+    line(
+        "losses",
+        &format!(
+            "{:.1} % lost, {:.1} % too late; bursts of {:.0} ms with {:.0} % bad, {:.0} ms apart; clocks {}",
+            100.0 * quality.loss_rate,
+            100.0 * quality.discard_rate,
+            quality.burst_ms,
+            100.0 * quality.burst_density,
+            quality.gap_ms,
+            quality.drift_ppm.map_or("not measured".into(), |ppm| format!("{ppm:+.0} ppm"))
+        ),
+    );
 }
 
 /// How the call sounded here and there, and how its packets came.
@@ -224,8 +229,12 @@ fn show_running(call: &RunningCall) {
     some("bridged to", call.bridged.as_deref());
     line("peer", &call.peer);
     line("start", &call.start);
-    some("media", call.codec.as_deref());
+    let packets = call.media.as_ref().map(|media| format!(", {}", packets(media))).unwrap_or_default();
+    some("media", call.codec.as_ref().map(|codec| format!("{codec}{packets}")).as_deref());
     some("encryption", call.encryption.as_ref().map(|suite| format!("SRTP {suite}")).as_deref());
+    if let Some(media) = &call.media {
+        sound(&media.quality);
+    }
     line("outcome", "still running");
     draw(&call.ladder);
 }

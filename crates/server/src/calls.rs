@@ -2,7 +2,7 @@
 use crate::{
     admin::{
         Link, Request,
-        view::{News, RunningCall},
+        view::{MediaFigures, News, RunningCall},
     },
     cli::{AuditArgs, CallsArgs},
     config::Config,
@@ -41,7 +41,21 @@ async fn running(config: &Config, args: &CallsArgs) -> Result<(), Failure> {
 }
 
 fn print_running(call: &RunningCall) {
-    println!("{}  {}  {} → {}  running", call.start, call.call, call.from, call.to);
+    let media = match (&call.codec, &call.media) {
+        (Some(codec), Some(media)) => format!("  {codec}  {}", sound(media)),
+        _ => String::new(),
+    };
+    println!("{}  {}  {} → {}  running{media}", call.start, call.call, call.from, call.to);
+}
+
+/// How a call sounds or sounded, in a line.
+fn sound(media: &MediaFigures) -> String {
+    let MediaFigures { sent, received, lost, duplicated, jitter_ms, quality, .. } = media;
+    let mos = quality.mos.map(|mos| format!("MOS {mos:.1}, ")).unwrap_or_default();
+    let round_trip = quality.round_trip_ms.map(|ms| format!(", round trip {ms:.0} ms")).unwrap_or_default();
+    format!(
+        "{mos}{received} packets in, {lost} lost, {duplicated} doubled, jitter {jitter_ms:.1} ms{round_trip}, {sent} out"
+    )
 }
 
 /// The last audit lines.
@@ -78,9 +92,8 @@ pub fn print_call(call: &CallRecord) {
         0 => String::new(),
         packets => format!(" in {packets} packets, {} lost", call.evidence.lost),
     };
-    let mos = call.quality.mos.map(|mos| format!("MOS {mos:.1}, ")).unwrap_or_default();
     println!(
-        "{}  {}  {} → {}  {}  {} by {}{evidence}  {mos}{} packets in, {} lost, {} doubled, jitter {:.1} ms, {} out  {}",
+        "{}  {}  {} → {}  {}  {} by {}{evidence}  {}  {}",
         call.start,
         call.call,
         call.from,
@@ -88,11 +101,7 @@ pub fn print_call(call: &CallRecord) {
         call.codec.as_deref().unwrap_or("no media"),
         digits,
         call.dtmf.as_deref().unwrap_or("no key"),
-        call.received,
-        call.lost,
-        call.duplicated,
-        call.jitter_ms,
-        call.sent,
+        sound(&call.into()),
         call.outcome,
     );
     if let Some(diagnosis) = &call.diagnosis {

@@ -1,5 +1,5 @@
 //! What is kept of a call: times as UTC, numbers masked, nothing in it that moves a terminal.
-use crate::news::sentence;
+use crate::{admin::view::MediaFigures, news::sentence};
 use passline_connectors::{
     CallDiagnosis, CallMessage, CallQuality, CallRecord, DigitEvidence, KeyPress, RemoteQuality, mask_number,
 };
@@ -109,6 +109,19 @@ pub fn keep(record: &passline_engine::CallRecord, start: SystemTime, end: System
         }),
         ladder: record.ladder.iter().map(|line| message(line, record.start)).collect(),
         ..CallRecord::new(&record.call)
+    }
+}
+
+/// How the audio of a call is that is not over.
+pub fn figures(statistics: &Statistics) -> MediaFigures {
+    MediaFigures {
+        sent: statistics.sent,
+        received: statistics.received,
+        lost: statistics.lost,
+        duplicated: statistics.duplicated,
+        reordered: statistics.reordered,
+        jitter_ms: statistics.jitter_ms.into(),
+        quality: quality(statistics),
     }
 }
 

@@ -389,6 +389,11 @@ impl Media {
         }
     }
 
+    /// The stream, while the shard has it.
+    pub(super) fn running(&self) -> Option<StreamId> {
+        (self.state == State::Live).then_some(self.stream)
+    }
+
     /// The shard has closed the stream.
     pub(super) fn closed(&mut self, now: Instant, core: &mut Core) {
         if self.state == State::Closing {

@@ -291,6 +291,7 @@ impl Session {
             codec: draft.codec,
             encryption: draft.encryption,
             bridged: draft.bridged.clone(),
+            stream: self.media.running(),
             ladder: draft.ladder.clone(),
         }
     }

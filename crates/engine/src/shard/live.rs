@@ -402,6 +402,11 @@ impl Live {
         (self.stream.statistics(), self.foreign, self.foreign_source)
     }
 
+    /// Counts and measures so far.
+    pub(super) fn statistics(&self) -> Statistics {
+        self.stream.statistics()
+    }
+
     /// Where what is heard here goes from now on.
     pub(super) fn relay_to(&mut self, to: Option<StreamId>, mute_digits: bool) {
         self.relay.to = to;

@@ -14,7 +14,7 @@ pub use command::{MediaEvent, OpenStream, ShardCommand};
 use crate::StreamId;
 use live::Live;
 use passline_rtp::srtp::SrtpError;
-use passline_rtp::{Digit, FrameKind, ToneGenerator};
+use passline_rtp::{Digit, FrameKind, Statistics, ToneGenerator};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -148,6 +148,13 @@ impl MediaShard {
     /// Number of streams open.
     pub fn streams(&self) -> usize {
         self.phases.iter().map(Vec::len).sum()
+    }
+
+    /// Counts and measures of a stream so far, those that [`MediaEvent::Closed`] tells at its end; `None` if it is gone.
+    pub fn statistics(&self, stream: StreamId) -> Option<Statistics> {
+        let slot = self.slots.get(stream.slot as usize)?;
+        let live = slot.live.as_deref().filter(|_| slot.generation == stream.generation)?;
+        Some(live.statistics())
     }
 
     /// Leaves out the ticks before `at`: after a stall too long to be caught up, or when no stream was there.

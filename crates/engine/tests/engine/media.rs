@@ -68,8 +68,13 @@ fn the_record_tells_how_a_call_sounded_on_both_sides() {
     let waited = world.now.saturating_duration_since(sent_at).as_secs_f32() * 1000.0;
     let taken = world.shard.receive(world.now, stream, Channel::Rtcp, peer.rtp, &report);
     assert_eq!(taken, Received::Taken);
+    // While it lasts, whoever asks is told the same as its record tells.
+    let running = world.shard.statistics(stream).expect("a stream");
     peer.bye(&mut world);
+    assert_eq!(world.shard.statistics(stream), None, "it is gone");
     let seen = world.records[0].statistics.expect("media");
+    assert_eq!((running.opinion, running.remote_opinion), (seen.opinion, seen.remote_opinion));
+    assert_eq!((running.round_trip_ms, running.received), (seen.round_trip_ms, seen.received));
     let here = seen.opinion.expect("audio came");
     assert!((3.2..4.2).contains(&here.mos_lq) && here.mos_cq <= here.mos_lq, "{seen:?}");
     assert!((seen.loss.burst_ratio - 2.85).abs() < 0.1 && seen.dscp == Some(46), "{seen:?}");

@@ -6,23 +6,33 @@ use super::{
 use crate::{
     capture::Bounds,
     news::{self, sentence},
-    record::{message, printable, shown, utc},
+    record::{figures, message, printable, shown, utc},
     trunk_test::{self, Finding},
 };
-use passline_engine::{DeviceStatus, LiveCall, TrunkState, TrunkStatus};
+use passline_engine::{DeviceStatus, LiveCall, StreamId, TrunkState, TrunkStatus};
 use passline_net::{Ban, Command, Handle};
+use passline_rtp::Statistics;
 use std::{
+    collections::BTreeMap,
     net::IpAddr,
     path::Path,
     time::{Duration, SystemTime},
 };
 use tokio::sync::oneshot;
 
+/// The net must have answered by then.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// The running calls, the oldest first.
 pub async fn calls(handle: &Handle) -> Result<Vec<RunningCall>, String> {
     let snapshot = asked(handle, Command::Snapshot).await?;
-    let without_ladder = |call| RunningCall { ladder: Vec::new(), ..running(call) };
-    Ok(snapshot.calls.iter().map(without_ladder).collect())
+    let streams: Vec<_> = snapshot.calls.iter().filter_map(|call| call.stream).collect();
+    let seen = seen(handle, &streams).await;
+    let shown = |call: &LiveCall| {
+        let statistics = call.stream.and_then(|stream| seen.get(&stream));
+        RunningCall { ladder: Vec::new(), ..running(call, statistics) }
+    };
+    Ok(snapshot.calls.iter().map(shown).collect())
 }
 
 /// The running call whose name begins so.
@@ -30,13 +40,21 @@ pub async fn call(handle: &Handle, name: &str) -> Result<RunningCall, String> {
     let snapshot = asked(handle, Command::Snapshot).await?;
     let mut calls = snapshot.calls.iter().filter(|call| call.call.0.starts_with(name));
     match (calls.next(), calls.next()) {
-        (Some(call), None) => Ok(running(call)),
+        (Some(call), None) => {
+            let seen = seen(handle, call.stream.as_slice()).await;
+            Ok(running(call, seen.values().next()))
+        }
         (None, _) => Err(format!("no running call `{}`", printable(name))),
         _ => Err(format!("several running calls begin with `{}`", printable(name))),
     }
 }
 
-fn running(call: &LiveCall) -> RunningCall {
+/// How these sound so far; those of a shard that cannot answer are left out.
+async fn seen(handle: &Handle, streams: &[StreamId]) -> BTreeMap<StreamId, Statistics> {
+    tokio::time::timeout(PATIENCE, handle.statistics(streams)).await.unwrap_or_default()
+}
+
+fn running(call: &LiveCall, statistics: Option<&Statistics>) -> RunningCall {
     RunningCall {
         call: call.call.0.clone(),
         start: utc(SystemTime::now().checked_sub(call.start.elapsed()).unwrap_or(SystemTime::UNIX_EPOCH)),
@@ -49,6 +67,7 @@ fn running(call: &LiveCall) -> RunningCall {
         encryption: call.encryption.map(str::to_owned),
         peer: call.peer.to_string(),
         bridged: call.bridged.as_ref().map(|call| call.0.clone()),
+        media: statistics.map(figures),
         ladder: call.ladder.iter().map(|line| message(line, call.start)).collect(),
     }
 }
@@ -187,7 +206,7 @@ pub fn capture_stop(desk: &Desk) -> Result<String, String> {
 async fn asked<T>(handle: &Handle, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, String> {
     let (tell, told) = oneshot::channel();
     handle.send(command(tell));
-    match tokio::time::timeout(Duration::from_secs(5), told).await {
+    match tokio::time::timeout(PATIENCE, told).await {
         Ok(Ok(answer)) => Ok(answer),
         _ => Err("the server is busy or ending; try again".into()),
     }

@@ -1,5 +1,5 @@
 //! What the admin socket shows: no secrets, and numbers of callers masked.
-use passline_connectors::{CallMessage, CallRecord};
+use passline_connectors::{CallMessage, CallQuality, CallRecord};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 
@@ -29,9 +29,45 @@ pub struct RunningCall {
     pub peer: String,
     /// The call at the other end of the bridge.
     pub bridged: Option<String>,
+    /// How its audio is so far; none before there is any.
+    #[serde(flatten)]
+    pub media: Option<MediaFigures>,
     /// SIP messages so far; only where one call is asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ladder: Vec<CallMessage>,
+}
+
+/// How the audio of a call is, with the names that these numbers have in the call record.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MediaFigures {
+    /// Packets sent.
+    pub sent: u64,
+    /// Packets received.
+    pub received: u64,
+    /// Packets lost.
+    pub lost: u64,
+    /// Packets that came more than once.
+    pub duplicated: u64,
+    /// Packets that came out of order.
+    pub reordered: u64,
+    /// Interarrival jitter, ms.
+    pub jitter_ms: f64,
+    /// Opinion scores, losses, round trip.
+    pub quality: CallQuality,
+}
+
+impl From<&CallRecord> for MediaFigures {
+    fn from(call: &CallRecord) -> Self {
+        MediaFigures {
+            sent: call.sent,
+            received: call.received,
+            lost: call.lost,
+            duplicated: call.duplicated,
+            reordered: call.reordered,
+            jitter_ms: call.jitter_ms,
+            quality: call.quality.clone(),
+        }
+    }
 }
 
 /// One entry of the ban list.
