@@ -266,7 +266,8 @@ impl MediaShard {
             return;
         };
         let phase = live.phase;
-        // The digits of the last frames must not be lost to a BYE that overtook them.
+        // The digits since the last frame must not be lost to a BYE that came before the next one.
+        live.last_digits(stream, now, &mut self.events);
         let srtp = live.srtp();
         let (statistics, foreign, foreign_source) = live.close(stream, now, wall, &mut self.out[..], sink);
         self.slots[stream.slot as usize].live = None;

@@ -194,19 +194,10 @@ impl Live {
             self.stream.advance(scheduled);
         }
         // A full queue must not grow in the tick: digits wait in the stream for the next one.
-        while events.len() + 4 < events.capacity() {
-            match self.stream.poll_digit() {
-                Some(DigitOutput::Press(press)) => {
-                    self.relay.pressed = true;
-                    events.push_back(MediaEvent::Digit { stream: id, press });
-                }
-                Some(DigitOutput::End(end)) => {
-                    self.relay.pressed = false;
-                    self.relay.mute = MUTE_AFTER;
-                    events.push_back(MediaEvent::DigitEnd { stream: id, end });
-                }
-                None => break,
-            }
+        while events.len() + 4 < events.capacity()
+            && let Some(event) = self.next_digit(id)
+        {
+            events.push_back(event);
         }
         self.send_frame(id, scheduled, late, out, events, sink);
         if self.may_send()
@@ -223,6 +214,26 @@ impl Live {
             self.silence_told = true;
             events.push_back(MediaEvent::Silent { stream: id });
         }
+    }
+
+    fn next_digit(&mut self, stream: StreamId) -> Option<MediaEvent> {
+        Some(match self.stream.poll_digit()? {
+            DigitOutput::Press(press) => {
+                self.relay.pressed = true;
+                MediaEvent::Digit { stream, press }
+            }
+            DigitOutput::End(end) => {
+                self.relay.pressed = false;
+                self.relay.mute = MUTE_AFTER;
+                MediaEvent::DigitEnd { stream, end }
+            }
+        })
+    }
+
+    /// Tells what was pressed since the last frame: no further one comes.
+    pub(super) fn last_digits(&mut self, id: StreamId, now: Instant, events: &mut VecDeque<MediaEvent>) {
+        self.stream.advance(now);
+        events.extend(std::iter::from_fn(|| self.next_digit(id)));
     }
 
     fn send_frame(

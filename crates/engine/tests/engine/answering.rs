@@ -212,6 +212,28 @@ fn info_digits_are_heard_and_a_flood_of_them_is_cut() {
 }
 
 #[test]
+fn a_key_right_before_the_bye_is_heard() {
+    let mut world = World::new();
+    let mut peer = Peer::new("hasty");
+    let stream = peer.call(&mut world);
+    for key in ['1', '1'] {
+        peer.in_dialog(
+            &mut world,
+            "INFO",
+            &format!("Signal={key}\r\nDuration=160\r\n"),
+            "application/dtmf-relay",
+        );
+        world.expect_sip("SIP/2.0 200");
+        peer.speak(&mut world, stream, Duration::from_millis(100));
+    }
+    // No tick comes between these two.
+    peer.in_dialog(&mut world, "INFO", "Signal=2\r\nDuration=160\r\n", "application/dtmf-relay");
+    peer.bye(&mut world);
+    let record = &world.records[0];
+    assert_eq!((record.digits.as_deref(), record.digit_count), (Some("112"), 3));
+}
+
+#[test]
 fn a_busy_house_takes_nobody_until_it_is_less_busy() {
     let mut world = World::with(|config| config.busy_limit = 85);
     world.input(ControlInput::Load(84));
