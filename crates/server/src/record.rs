@@ -57,6 +57,8 @@ fn mask_uri(line: &str) -> String {
 /// The record as it is stored and shown.
 pub fn keep(record: &passline_engine::CallRecord, start: SystemTime, end: SystemTime) -> CallRecord {
     let statistics = record.statistics.unwrap_or_default();
+    let MediaFigures { sent, received, lost, duplicated, reordered, jitter_ms, quality } =
+        figures(&statistics);
     let direction = match record.direction {
         Direction::Incoming => "incoming",
         Direction::Outgoing => "outgoing",
@@ -79,13 +81,13 @@ pub fn keep(record: &passline_engine::CallRecord, start: SystemTime, end: System
         digit_count: record.digit_count,
         evidence: evidence(&record.ledger),
         presses: record.ledger.presses.iter().map(press).collect(),
-        sent: statistics.sent,
-        received: statistics.received,
-        lost: statistics.lost,
-        duplicated: statistics.duplicated,
-        reordered: statistics.reordered,
-        jitter_ms: f64::from(statistics.jitter_ms),
-        quality: quality(&statistics),
+        sent,
+        received,
+        lost,
+        duplicated,
+        reordered,
+        jitter_ms,
+        quality,
         other_events: statistics.other_events,
         other_event: statistics.other_event.map(|code| EventName(code).to_string()),
         outcome: record.outcome.clone(),
@@ -112,7 +114,7 @@ pub fn keep(record: &passline_engine::CallRecord, start: SystemTime, end: System
     }
 }
 
-/// How the audio of a call is that is not over.
+/// How the audio of a call is so far, or was.
 pub fn figures(statistics: &Statistics) -> MediaFigures {
     MediaFigures {
         sent: statistics.sent,
