@@ -9,6 +9,7 @@ use crate::shard_metrics::ShardMetrics;
 use crate::{Figures, NetEvent};
 use passline_engine::{Channel, MediaEvent, MediaShard, Received, ShardCommand, ShardConfig, StreamId};
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -141,7 +142,7 @@ impl Driver {
                     && let Some(port) = self.sockets.port_of(*stream)
                 {
                     // What came before the BYE belongs to the call.
-                    self.sweep(port, &anchor, anchor.instant);
+                    self.sweep(port, &anchor, anchor.instant, usize::MAX);
                 }
                 self.sockets.note(&command);
                 self.shard.set_wall_clock(anchor.instant, anchor.ntp());
@@ -173,12 +174,10 @@ impl Driver {
             while let Some(stream) = self.shard.due(index) {
                 let port = self.sockets.port_of(stream);
                 if let Some(at) = port.filter(|_| port != swept) {
-                    self.sweep(at, &anchor, scheduled);
+                    self.sweep(at, &anchor, scheduled, index + AHEAD);
                 }
                 swept = port;
-                if let Some(memory) = self.shard.due(index + AHEAD).and_then(|next| self.shard.memory(next)) {
-                    prefetch(memory);
-                }
+                self.fetch(index);
                 self.shard.play(index, scheduled, anchor.instant, &mut self.sockets);
                 index += 1;
             }
@@ -194,8 +193,21 @@ impl Driver {
         }
     }
 
-    /// Reads what came to a port's sockets before `until`.
-    fn sweep(&mut self, at: usize, anchor: &Anchor, until: Instant) {
+    /// Has what streams further on will need fetched into the cache.
+    fn fetch(&self, index: usize) {
+        let shard = &self.shard;
+        if let Some((_, second)) = ahead(shard, index + AHEAD) {
+            prefetch(second);
+        }
+        // By now the stream itself is there, and tells where its audio is.
+        if let Some(audio) = shard.due(index + AHEAD / 2).and_then(|stream| shard.audio(stream)) {
+            prefetch(audio);
+        }
+    }
+
+    /// Reads what came to a port's sockets before `until`. Between its packets, streams from the place `next` on are
+    /// fetched by half.
+    fn sweep(&mut self, at: usize, anchor: &Anchor, until: Instant, mut next: usize) {
         let Some(mut taking) = self.sockets.port_mut(at) else { return };
         let shard = &mut self.shard;
         while let Some(held) = taking.port.held.front() {
@@ -240,6 +252,10 @@ impl Driver {
                         packet.octets,
                     );
                 }
+                if let Some((first, _)) = ahead(shard, next) {
+                    prefetch(first);
+                }
+                next = next.saturating_add(1);
             }
             if count < most {
                 taking.port.empty = anchor.instant;
@@ -259,6 +275,13 @@ impl Driver {
             }
         }
     }
+}
+
+/// Where the stream of a place lies, in two halves: the processor has few loads under way at once.
+fn ahead(shard: &MediaShard, place: usize) -> Option<(Range<*const u8>, Range<*const u8>)> {
+    let memory = shard.memory(shard.due(place)?)?;
+    let middle = memory.start.wrapping_add((memory.end.addr() - memory.start.addr()) / 2);
+    Some((memory.start..middle, middle..memory.end))
 }
 
 /// Hands a packet to its stream. What is from elsewhere than the peer is no part of the call.

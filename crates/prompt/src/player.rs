@@ -22,6 +22,8 @@ pub struct Filled {
 pub struct Player {
     codec: Codec,
     script: Option<Script>,
+    /// The segment being played: a frame need not look for it in the script, whose memory is nobody else's and cold.
+    now: Option<Segment>,
     segment: usize,
     offset: usize,
     ended: bool,
@@ -36,6 +38,7 @@ impl Player {
         Self {
             codec,
             script: None,
+            now: None,
             segment: 0,
             offset: 0,
             ended: true,
@@ -54,6 +57,7 @@ impl Player {
     /// stream's codec is the caller's duty.
     pub fn play(&mut self, script: Script) -> Option<Script> {
         let previous = self.stop();
+        self.now = script.segments.first().cloned();
         self.script = Some(script);
         (self.segment, self.offset, self.ended) = (0, 0, false);
         previous
@@ -65,6 +69,7 @@ impl Player {
             self.start_fade();
         }
         self.ended = true;
+        self.now = None;
         self.script.take()
     }
 
@@ -76,6 +81,14 @@ impl Player {
     /// A script that was played to its end.
     pub fn take_finished(&mut self) -> Option<Script> {
         if self.ended { self.script.take() } else { None }
+    }
+
+    /// Where the audio lies that comes next, for a shell that has it fetched into the cache before it is needed.
+    pub fn ahead(&self) -> &[u8] {
+        match &self.now {
+            Some(Segment::Clip(clip)) => clip.audio().get(self.offset..).unwrap_or(&[]),
+            _ => &[],
+        }
     }
 
     /// Writes the next samples, one octet each, any number of them.
@@ -92,7 +105,7 @@ impl Player {
             return filled;
         };
         filled.playing = true;
-        while let Some(segment) = script.segments.get(self.segment) {
+        while let Some(segment) = &self.now {
             let samples = rest.len().min(segment.samples() - self.offset);
             let (head, tail) = std::mem::take(&mut rest).split_at_mut(samples);
             match segment {
@@ -108,9 +121,11 @@ impl Player {
             }
             self.segment += 1;
             self.offset = 0;
+            // The script has a count of the clip that this one frees, so that nothing is given back in the tick.
+            self.now = script.segments.get(self.segment).cloned();
         }
         rest.fill(silence);
-        if self.segment >= script.segments.len() {
+        if self.now.is_none() {
             self.ended = true;
             filled.finished = true;
         }
@@ -120,13 +135,9 @@ impl Player {
     /// Prepares the fade: the samples that would have come next, under a falling ramp.
     fn start_fade(&mut self) {
         let mut next = [self.codec.silence(); FADE];
-        if let Some(Segment::Clip(clip)) =
-            self.script.as_ref().and_then(|script| script.segments.get(self.segment))
-        {
-            let ahead = &clip.audio()[self.offset.min(clip.audio().len())..];
-            let samples = ahead.len().min(FADE);
-            next[..samples].copy_from_slice(&ahead[..samples]);
-        }
+        let ahead = self.ahead();
+        let samples = ahead.len().min(FADE);
+        next[..samples].copy_from_slice(&ahead[..samples]);
         let mut pcm = [0; FADE];
         self.codec.decode(&next, &mut pcm);
         for (at, sample) in pcm.iter_mut().enumerate() {

@@ -1,6 +1,6 @@
 //! What the control side tells a shard, and what it hears back.
 use super::live::Live;
-use super::{Due, FRAME, MediaShard, PHASES, PacketSink, live_of};
+use super::{Due, FRAME, MediaShard, PHASES, PacketSink};
 use crate::StreamId;
 use passline_prompt::Script;
 use passline_rtp::srtp::{MediaKeys, SrtpCounts};
@@ -229,7 +229,7 @@ impl MediaShard {
     }
 
     fn with(&mut self, stream: StreamId, act: impl FnOnce(&mut Live)) {
-        if let Some(live) = live_of(&mut self.slots, stream) {
+        if let Some(live) = self.slots.get_mut(stream) {
             act(live);
         }
     }
@@ -237,12 +237,6 @@ impl MediaShard {
     /// Opens a stream in the emptiest phase.
     fn open(&mut self, now: Instant, stream: StreamId, open: OpenStream) {
         if stream.shard != self.config.shard {
-            return;
-        }
-        let Some(slot) = self.slots.get_mut(stream.slot as usize) else {
-            return;
-        };
-        if slot.live.is_some() {
             return;
         }
         let lane = open.lane;
@@ -253,8 +247,9 @@ impl MediaShard {
         };
         let emptiest = || (0..PHASES).min_by_key(|phase| self.phases[*phase].len());
         let phase = (0..PHASES).find(shares).or_else(emptiest).unwrap_or(0);
-        slot.generation = stream.generation;
-        slot.live = Some(Box::new(Live::new(now, open, phase)));
+        if !self.slots.insert(stream, || Live::new(now, open, phase)) {
+            return;
+        }
         let due = &mut self.phases[phase];
         let at = due.partition_point(|other| other.lane <= lane);
         due.insert(at, Due { lane, stream });
@@ -262,7 +257,7 @@ impl MediaShard {
 
     fn close(&mut self, now: Instant, stream: StreamId, sink: &mut impl PacketSink) {
         let wall = self.ntp_at(now);
-        let Some(live) = live_of(&mut self.slots, stream) else {
+        let Some(live) = self.slots.get_mut(stream) else {
             return;
         };
         let phase = live.phase;
@@ -270,7 +265,7 @@ impl MediaShard {
         live.last_digits(stream, now, &mut self.events);
         let srtp = live.srtp();
         let (statistics, foreign, foreign_source) = live.close(stream, now, wall, &mut self.out[..], sink);
-        self.slots[stream.slot as usize].live = None;
+        self.slots.remove(stream);
         let list = &mut self.phases[phase];
         if let Some(at) = list.iter().position(|other| other.stream == stream) {
             list.remove(at);

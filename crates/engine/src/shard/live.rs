@@ -344,6 +344,11 @@ impl Live {
         drop(self.player.stop());
     }
 
+    /// What the player plays next.
+    pub(super) fn ahead(&self) -> &[u8] {
+        self.player.ahead()
+    }
+
     pub(super) fn has_finished(&self) -> bool {
         self.finished
     }

@@ -8,6 +8,7 @@ mod command;
 mod live;
 mod lock;
 mod secure;
+mod slab;
 
 pub use command::{MediaEvent, OpenStream, ShardCommand};
 
@@ -15,6 +16,7 @@ use crate::StreamId;
 use live::Live;
 use passline_rtp::srtp::SrtpError;
 use passline_rtp::{Digit, FrameKind, Statistics, ToneGenerator};
+use slab::Slab;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -87,15 +89,10 @@ struct Due {
     stream: StreamId,
 }
 
-struct Slot {
-    generation: u32,
-    live: Option<Box<Live>>,
-}
-
 /// Streams on one frame clock.
 pub struct MediaShard {
     config: ShardConfig,
-    slots: Vec<Slot>,
+    slots: Slab<Live>,
     /// Streams by phase, in the order of their lanes.
     phases: [Vec<Due>; PHASES],
     next_tick: Instant,
@@ -121,7 +118,7 @@ impl MediaShard {
         warm_up();
         MediaShard {
             config,
-            slots: (0..capacity).map(|_| Slot { generation: 0, live: None }).collect(),
+            slots: Slab::new(capacity),
             phases: std::array::from_fn(|_| Vec::with_capacity(capacity)),
             next_tick: now,
             phase: 0,
@@ -152,9 +149,7 @@ impl MediaShard {
 
     /// Counts and measures of a stream so far, those that [`MediaEvent::Closed`] tells at its end; `None` if it is gone.
     pub fn statistics(&self, stream: StreamId) -> Option<Statistics> {
-        let slot = self.slots.get(stream.slot as usize)?;
-        let live = slot.live.as_deref().filter(|_| slot.generation == stream.generation)?;
-        Some(live.statistics())
+        self.slots.get(stream).map(Live::statistics)
     }
 
     /// Leaves out the ticks before `at`: after a stall too long to be caught up, or when no stream was there.
@@ -174,7 +169,7 @@ impl MediaShard {
             return Some(event);
         }
         while let Some(slot) = self.spent.pop() {
-            if let Some(live) = self.slots[slot as usize].live.as_mut() {
+            if let Some(live) = self.slots.at(slot) {
                 live.drop_finished();
             }
         }
@@ -192,7 +187,7 @@ impl MediaShard {
         packet: &[u8],
     ) -> Received {
         self.plain_length = None;
-        let Some(live) = live_of(&mut self.slots, stream) else {
+        let Some(live) = self.slots.get_mut(stream) else {
             return Received::Gone;
         };
         if live.is_secure() {
@@ -215,7 +210,7 @@ impl MediaShard {
     /// The last packet that [`receive`](Self::receive) took for this stream was marked so (RFC 2474), as the kernel says
     /// (IP_RECVTOS, IPV6_RECVTCLASS: the upper six bits of that octet). Told again and again or only where it changes.
     pub fn marked(&mut self, stream: StreamId, dscp: u8) {
-        if let Some(live) = live_of(&mut self.slots, stream) {
+        if let Some(live) = self.slots.get_mut(stream) {
             live.marked(dscp);
         }
     }
@@ -236,14 +231,14 @@ impl MediaShard {
         let Some(id) = self.due(at) else { return };
         let late = now.saturating_duration_since(scheduled) > TOO_LATE;
         let wall = self.ntp_at(now);
-        let Some(live) = live_of(&mut self.slots, id) else { return };
+        let Some(live) = self.slots.get_mut(id) else { return };
         live.frame(id, scheduled, late, wall, &mut self.out[..], &mut self.events, sink);
         let relayed = live.relayed(&mut self.heard);
         if live.has_finished() && self.spent.len() < self.spent.capacity() {
             self.spent.push(id.slot);
         }
         if let Some(to) = relayed
-            && let Some(other) = live_of(&mut self.slots, to)
+            && let Some(other) = self.slots.get_mut(to)
         {
             other.say(&self.heard);
         }
@@ -257,9 +252,14 @@ impl MediaShard {
 
     /// Where a stream lies in memory, for a shell that has it fetched into the cache before it is needed.
     pub fn memory(&self, stream: StreamId) -> Option<std::ops::Range<*const u8>> {
-        let slot = self.slots.get(stream.slot as usize)?;
-        let live: *const Live = slot.live.as_deref()?;
+        let live: *const Live = self.slots.get(stream)?;
         Some(live.cast()..live.wrapping_add(1).cast())
+    }
+
+    /// Where the audio lies that a stream plays next; a shell may have that fetched, too, once it has the stream itself.
+    pub fn audio(&self, stream: StreamId) -> Option<std::ops::Range<*const u8>> {
+        let ahead = self.slots.get(stream)?.ahead();
+        Some(ahead[..ahead.len().min(SAMPLES)].as_ptr_range())
     }
 
     fn ntp_at(&self, now: Instant) -> u64 {
@@ -275,12 +275,4 @@ fn warm_up() {
     let mut tone = [0; 800];
     ToneGenerator::new(Digit::ALL[0], 100).fill(&mut tone);
     passline_rtp::detect_tones(&tone);
-}
-
-fn live_of(slots: &mut [Slot], stream: StreamId) -> Option<&mut Live> {
-    let slot = slots.get_mut(stream.slot as usize)?;
-    if slot.generation != stream.generation {
-        return None;
-    }
-    slot.live.as_deref_mut()
 }
