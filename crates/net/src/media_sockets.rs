@@ -32,20 +32,38 @@ pub(crate) struct Port {
     /// Streams of several calls use it, told apart by where their packets come from.
     shared: bool,
     members: Vec<Member>,
-    /// The RTP and RTCP ports that the members' packets come from, close together: a search for one looks here first.
-    keys: Vec<[u16; 2]>,
+    /// Where the members' RTP and RTCP come from, over IPv6 too.
+    sources: Vec<[SocketAddr; 2]>,
     /// When the RTP socket was last seen empty.
     pub(crate) empty: Instant,
     pub(crate) rtcp_empty: Instant,
     pub(crate) held: VecDeque<Box<Held>>,
 }
 
-/// A stream, and where its packets come from.
+/// A stream, and where its RTP and RTCP come from: all that a packet over IPv4 needs, close together.
 #[derive(Clone, Copy)]
 struct Member {
     stream: StreamId,
-    rtp: SocketAddr,
-    rtcp: SocketAddr,
+    sources: [Source; 2],
+}
+
+/// An address of IPv4.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Source {
+    ip: u32,
+    port: u16,
+}
+
+/// Nothing comes from port 0: nothing belongs to a stream before it is told what does.
+const NOBODY: Source = Source { ip: 0, port: 0 };
+
+impl Source {
+    fn of(address: SocketAddr) -> Option<Source> {
+        match address {
+            SocketAddr::V4(v4) => Some(Source { ip: u32::from(*v4.ip()), port: v4.port() }),
+            SocketAddr::V6(_) => None,
+        }
+    }
 }
 
 impl Port {
@@ -67,9 +85,14 @@ impl Port {
             return self.members.first().map(|member| member.stream);
         }
         let which = usize::from(channel == Channel::Rtcp);
-        let near = self.keys.iter().enumerate().filter(|(_, ports)| ports[which] == from.port());
-        let mut members = near.filter_map(|(at, _)| self.members.get(at));
-        members.find(|member| [member.rtp, member.rtcp][which] == from).map(|member| member.stream)
+        match Source::of(from) {
+            Some(from) => self.members.iter().find(|member| member.sources[which] == from),
+            None => {
+                let at = self.sources.iter().position(|sources| sources[which] == from)?;
+                self.members.get(at)
+            }
+        }
+        .map(|member| member.stream)
     }
 }
 
@@ -128,7 +151,7 @@ impl Sockets {
             pair,
             shared,
             members: Vec::with_capacity(1),
-            keys: Vec::with_capacity(1),
+            sources: Vec::with_capacity(1),
             empty: now,
             rtcp_empty: now,
             held: VecDeque::new(),
@@ -150,10 +173,8 @@ impl Sockets {
         let (Some(port), Some(place)) = (self.ports[at].as_deref_mut(), self.places.get_mut(slot)) else {
             return;
         };
-        // Nothing comes from port 0, so that nothing is its own before it is told where it comes from.
-        let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        port.members.push(Member { stream, rtp: nowhere, rtcp: nowhere });
-        port.keys.push([0, 0]);
+        port.members.push(Member { stream, sources: [NOBODY; 2] });
+        port.sources.push([SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)); 2]);
         *place = Place {
             generation: stream.generation,
             port: at as u32,
@@ -178,7 +199,7 @@ impl Sockets {
         if let Some(port) = self.ports[at].as_deref_mut() {
             if let Some(at) = port.members.iter().position(|member| member.stream == stream) {
                 port.members.remove(at);
-                port.keys.remove(at);
+                port.sources.remove(at);
             }
             if !port.shared {
                 self.ports[at] = None;
@@ -233,8 +254,8 @@ impl Sockets {
         if let (Some((rtp, rtcp)), Some(port)) = (comes_from, self.ports[place.port as usize].as_deref_mut())
             && let Some(at) = port.members.iter().position(|member| member.stream == stream)
         {
-            (port.members[at].rtp, port.members[at].rtcp) = (rtp, rtcp);
-            port.keys[at] = [rtp.port(), rtcp.port()];
+            port.sources[at] = [rtp, rtcp];
+            port.members[at].sources = port.sources[at].map(|source| Source::of(source).unwrap_or(NOBODY));
         }
     }
 
