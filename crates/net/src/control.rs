@@ -28,6 +28,10 @@ use tokio::time::MissedTickBehavior;
 /// Inputs of one kind taken in a row before the others get their turn.
 const TURN: usize = 64;
 
+/// Timers run out together, at the next multiple of this: nobody hears the difference, and each time for itself would
+/// take the processor from a shard.
+const GRAIN: Duration = Duration::from_millis(10);
+
 /// How often is measured how busy the shards are.
 const MEASURE: Duration = Duration::from_millis(500);
 
@@ -111,14 +115,21 @@ pub(crate) enum Next {
     Resolve { id: u64, uri: String, transport: Option<Transport> },
 }
 
+/// The first moment from `at` on that lies a multiple of [`GRAIN`] after `began`.
+fn together(began: Instant, at: Instant) -> Instant {
+    let grains = at.saturating_duration_since(began).as_nanos().div_ceil(GRAIN.as_nanos());
+    u32::try_from(grains).map_or(at, |grains| began + GRAIN * grains)
+}
+
 impl ControlTask {
     /// Runs until it is told to stop, or nobody holds a handle any more.
     pub(crate) async fn run(mut self) {
         let mut measure = tokio::time::interval(MEASURE);
         measure.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut busy = Busy::default();
+        let began = Instant::now();
         loop {
-            let deadline = self.control.deadline();
+            let deadline = self.control.deadline().map(|at| together(began, at));
             let timer = async {
                 match deadline {
                     Some(at) => tokio::time::sleep_until(at.into()).await,
@@ -345,5 +356,20 @@ impl ControlTask {
                 self.inputs.push_back(Next::SendFailed { path, reason });
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timers_run_out_together_and_never_early() {
+        let began = Instant::now();
+        let at = |us| together(began, began + Duration::from_micros(us)) - began;
+        assert_eq!([0, 1, 9_999, 10_000, 10_001].map(at), [0, 10, 10, 10, 20].map(Duration::from_millis));
+        let years = Duration::from_secs(100 * 365 * 86_400);
+        assert_eq!(together(began, began + years) - began, years);
+        assert_eq!(together(began + GRAIN, began), began + GRAIN);
     }
 }
