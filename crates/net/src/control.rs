@@ -92,7 +92,7 @@ pub(crate) struct ControlTask {
     /// Datagrams of those whom we do not know.
     pub(crate) strangers: mpsc::Receiver<FromSip>,
     pub(crate) sip_sender: mpsc::Sender<FromSip>,
-    pub(crate) media: mpsc::UnboundedReceiver<MediaEvent>,
+    pub(crate) media: mpsc::UnboundedReceiver<Vec<MediaEvent>>,
     pub(crate) outbox: Outbox,
     /// Readers, acceptors and short-lived connects; all end with this task.
     pub(crate) tasks: JoinSet<()>,
@@ -143,10 +143,8 @@ impl ControlTask {
                     None | Some(Command::Stop) => break,
                     Some(command) => self.command(command),
                 },
-                Some(event) = self.media.recv() => {
-                    self.handle(ControlInput::Media(event));
-                    for _ in 0..TURN {
-                        let Ok(event) = self.media.try_recv() else { break };
+                Some(events) = self.media.recv() => {
+                    for event in events {
                         self.handle(ControlInput::Media(event));
                     }
                 }

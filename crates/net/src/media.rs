@@ -58,7 +58,7 @@ pub(crate) fn run(
     config: ShardConfig,
     kind: PacketIoKind,
     mut commands: mpsc::UnboundedReceiver<ToShard>,
-    events: mpsc::UnboundedSender<MediaEvent>,
+    events: mpsc::UnboundedSender<Vec<MediaEvent>>,
     heard: mpsc::Sender<NetEvent>,
     metrics: Arc<ShardMetrics>,
 ) {
@@ -86,13 +86,15 @@ pub(crate) fn run(
         }
         driver.run_due();
         driver.metrics.publish(&mut driver.sockets.tally, driver.shard.streams());
-        while let Some(event) = driver.shard.poll() {
-            if let MediaEvent::Closed { stream, .. } = &event {
+        let news: Vec<MediaEvent> = std::iter::from_fn(|| driver.shard.poll()).collect();
+        for event in &news {
+            if let MediaEvent::Closed { stream, .. } = event {
                 driver.sockets.remove(*stream);
             }
-            if events.send(event).is_err() {
-                return;
-            }
+        }
+        // All at once: the control task wakes up for each message, and may have to share our core.
+        if !news.is_empty() && events.send(news).is_err() {
+            return;
         }
     }
 }
