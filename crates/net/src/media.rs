@@ -176,6 +176,10 @@ impl Driver {
             while let Some(stream) = self.shard.due(index) {
                 let port = self.sockets.port_of(stream);
                 if let Some(at) = port.filter(|_| port != swept) {
+                    let next = self.shard.due(index + AHEAD).and_then(|stream| self.sockets.port_of(stream));
+                    if let Some(memory) = next.and_then(|next| self.sockets.memory(next)) {
+                        prefetch(memory);
+                    }
                     self.sweep(at, &anchor, scheduled, index + AHEAD);
                 }
                 swept = port;

@@ -8,6 +8,7 @@ use passline_engine::rtp::FrameKind;
 use passline_engine::{Channel, PacketSink, ShardCommand, StreamId};
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Instant, SystemTime};
 use tokio::sync::mpsc;
@@ -223,6 +224,12 @@ impl Sockets {
     /// Index of the port that a stream uses.
     pub(crate) fn port_of(&self, stream: StreamId) -> Option<usize> {
         self.place_of(stream).map(|place| place.port as usize)
+    }
+
+    /// Where a port lies, to be fetched into the cache before it is needed.
+    pub(crate) fn memory(&self, at: usize) -> Option<Range<*const u8>> {
+        let port: *const Port = self.ports.get(at)?.as_deref()?;
+        Some(port.cast()..port.wrapping_add(1).cast())
     }
 
     /// A port by its index, with what is needed to take packets from it.

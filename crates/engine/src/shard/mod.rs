@@ -252,8 +252,8 @@ impl MediaShard {
 
     /// Where a stream lies in memory, for a shell that has it fetched into the cache before it is needed.
     pub fn memory(&self, stream: StreamId) -> Option<std::ops::Range<*const u8>> {
-        let live: *const Live = self.slots.get(stream)?;
-        Some(live.cast()..live.wrapping_add(1).cast())
+        let place: *const Option<Live> = self.slots.place(stream.slot)?;
+        Some(place.cast()..place.wrapping_add(1).cast())
     }
 
     /// Where the audio lies that a stream plays next; a shell may have that fetched, too, once it has the stream itself.

@@ -28,10 +28,14 @@ impl<T> Slab<T> {
     }
 
     pub(super) fn get(&self, stream: StreamId) -> Option<&T> {
-        let slot = stream.slot as usize;
-        let generation = *self.generations.get(slot)?;
-        let chunk = self.chunks[slot / CHUNK].as_ref().filter(|_| generation == stream.generation)?;
-        chunk.streams[slot % CHUNK].as_ref()
+        let generation = *self.generations.get(stream.slot as usize)?;
+        if generation == stream.generation { self.place(stream.slot)?.as_ref() } else { None }
+    }
+
+    /// Where the slot lies, without a look at what is there.
+    pub(super) fn place(&self, slot: u32) -> Option<&Option<T>> {
+        let slot = slot as usize;
+        self.chunks.get(slot / CHUNK)?.as_ref()?.streams.get(slot % CHUNK)
     }
 
     pub(super) fn get_mut(&mut self, stream: StreamId) -> Option<&mut T> {
