@@ -7,9 +7,9 @@ use crate::packet_io::{BATCH, Inbox, PacketIoKind};
 use crate::prefetch::prefetch;
 use crate::shard_metrics::ShardMetrics;
 use crate::{Figures, NetEvent};
+use passline_engine::rtp::Memory;
 use passline_engine::{Channel, MediaEvent, MediaShard, Received, ShardCommand, ShardConfig, StreamId};
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -22,7 +22,10 @@ const RTCP_EVERY: u32 = 8;
 const RTCP_SWEEP: usize = 4;
 /// A stream is fetched into the cache while the one so many places before it is played: what lies between takes longer
 /// than the memory does, and is little enough to leave the cache as it is.
-const AHEAD: usize = 16;
+const AHEAD: usize = 32;
+/// The same for what a stream keeps apart, and for what it needs of that: before the packets of the next port are read.
+const PARTS_AHEAD: usize = 24;
+const DATA_AHEAD: usize = 16;
 /// A stall longer than this is not caught up tick by tick.
 const CATCH_UP: Duration = Duration::from_secs(2);
 
@@ -176,7 +179,8 @@ impl Driver {
             while let Some(stream) = self.shard.due(index) {
                 let port = self.sockets.port_of(stream);
                 if let Some(at) = port.filter(|_| port != swept) {
-                    let next = self.shard.due(index + AHEAD).and_then(|stream| self.sockets.port_of(stream));
+                    let next =
+                        self.shard.due(index + DATA_AHEAD).and_then(|stream| self.sockets.port_of(stream));
                     if let Some(memory) = next.and_then(|next| self.sockets.memory(next)) {
                         prefetch(memory);
                     }
@@ -199,15 +203,19 @@ impl Driver {
         }
     }
 
-    /// Has what streams further on will need fetched into the cache.
+    /// Has what streams further on will need fetched into the cache, step by step: what one step brings tells the next
+    /// one where to look.
     fn fetch(&self, index: usize) {
         let shard = &self.shard;
-        if let Some((_, second)) = ahead(shard, index + AHEAD) {
+        let due = |ahead| shard.due(index + ahead);
+        if let Some((_, second)) = halves(shard, index + AHEAD) {
             prefetch(second);
         }
-        // By now the stream itself is there, and tells where its audio is.
-        if let Some(audio) = shard.due(index + AHEAD / 2).and_then(|stream| shard.audio(stream)) {
-            prefetch(audio);
+        if let Some(parts) = due(PARTS_AHEAD).and_then(|stream| shard.parts(stream)) {
+            parts.into_iter().for_each(prefetch);
+        }
+        if let Some(memory) = due(DATA_AHEAD).and_then(|stream| shard.ahead(stream)) {
+            memory.into_iter().for_each(prefetch);
         }
     }
 
@@ -258,7 +266,7 @@ impl Driver {
                         packet.octets,
                     );
                 }
-                if let Some((first, _)) = ahead(shard, next) {
+                if let Some((first, _)) = halves(shard, next) {
                     prefetch(first);
                 }
                 next = next.saturating_add(1);
@@ -284,7 +292,7 @@ impl Driver {
 }
 
 /// Where the stream of a place lies, in two halves: the processor has few loads under way at once.
-fn ahead(shard: &MediaShard, place: usize) -> Option<(Range<*const u8>, Range<*const u8>)> {
+fn halves(shard: &MediaShard, place: usize) -> Option<(Memory, Memory)> {
     let memory = shard.memory(shard.due(place)?)?;
     let middle = memory.start.wrapping_add((memory.end.addr() - memory.start.addr()) / 2);
     Some((memory.start..middle, middle..memory.end))

@@ -1,13 +1,16 @@
 //! Memory that will be needed soon, fetched while something else is done.
-use std::ops::Range;
+use passline_engine::rtp::Memory;
 
 /// Octets of a cache line.
 const LINE: usize = 64;
 
 /// Has this memory fetched into the second-level cache, where the processor can be told so. Nothing is read or written by it, so that
 /// any addresses do.
-pub(crate) fn prefetch(memory: Range<*const u8>) {
-    let mut at = memory.start;
+pub(crate) fn prefetch(memory: Memory) {
+    if memory.is_empty() {
+        return;
+    }
+    let mut at = memory.start.map_addr(|start| start & !(LINE - 1));
     while at < memory.end {
         fetch(at);
         at = at.wrapping_add(LINE);

@@ -3,6 +3,7 @@
 //! Most calls of a trunk whose keys come as events need no audio at all: keeping half a second of it would cost each of
 //! them 5 kB and a handful of cold cache lines in every tick.
 
+use crate::ahead::Memory;
 use crate::codec::Codec;
 use crate::digit::{FrameKind, MediaTime};
 use crate::history::{Content, History, Reach};
@@ -94,6 +95,11 @@ impl Audio {
     pub(crate) fn keep(&mut self, packet: Kept<'_>) {
         let Kept { index, timestamp, arrived, content, restart, payload } = packet;
         self.history.insert(index, timestamp, arrived, content, restart, payload);
+    }
+
+    /// Where the packet at `index` will be put.
+    pub(crate) fn ahead(&self, index: u64) -> [Memory; 3] {
+        self.history.ahead(index)
     }
 
     /// Audio came: `target` is the delay that its talkspurt wants, in samples.

@@ -3,6 +3,7 @@
 //! Payloads lie in one ring of octets in the order of arrival, so that packets of any packet time share one
 //! block of memory; a slot whose octets were overwritten counts as gone.
 
+use crate::ahead::{Memory, memory, ring};
 use crate::codec::{Codec, FrameSize};
 
 /// How far back packets are remembered.
@@ -36,6 +37,8 @@ impl Reach {
 
 /// Octets of one second of G.711 or G.722, and a little more; other codecs have their own measure.
 const SECOND: usize = 8192;
+/// Octets of 20 ms of G.711 or G.722.
+const FRAME: usize = 160;
 /// Longest payload of one packet, in octets: what fits into a datagram of 1500 (L16 at 16 kHz for 45 ms).
 pub(crate) const MAX_PAYLOAD: usize = 1440;
 
@@ -197,6 +200,13 @@ impl History {
         let position = self.written;
         self.written = self.written.wrapping_add(length as u32);
         position
+    }
+
+    /// Where the packet at `index` will be put, if it is as long as a frame.
+    pub(crate) fn ahead(&self, index: u64) -> [Memory; 3] {
+        let at = self.at(index);
+        let [octets, over] = ring(&self.arena, self.written as usize, FRAME);
+        [memory(&self.slots[at..=at]), octets, over]
     }
 
     /// The packet at `index`, if it came and is still remembered.

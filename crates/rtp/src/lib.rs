@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod ahead;
 mod audio;
 mod bursts;
 mod clock;
@@ -35,6 +36,7 @@ mod stream;
 mod tone;
 mod xr;
 
+pub use ahead::Memory;
 pub use bursts::LossMetrics;
 pub use clock::{Clocks, Stamp};
 pub use codec::{CODECS, Codec, CodecInfo, FrameSize};

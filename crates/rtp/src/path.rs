@@ -1,5 +1,6 @@
 //! The digit path of one stream: events, tones and SIP INFO in, presses out.
 
+use crate::ahead::{Memory, NONE};
 use crate::clock::Stamp;
 use crate::digit::{Digit, DigitConfig, DigitOutput, FrameKind, MediaTime, Method};
 use crate::event::{EventDetector, EventReport};
@@ -178,6 +179,16 @@ impl DigitPath {
             self.alarm = 0;
         }
         self.advance_from(at);
+    }
+
+    /// Where the tone detector is, if there is one.
+    pub(crate) fn parts(&self) -> Memory {
+        self.tones.as_deref().map_or(NONE, ToneDetector::parts)
+    }
+
+    /// Where the tone detector will put the next frame; [`DigitPath::parts`] are looked at.
+    pub(crate) fn ahead(&self) -> [Memory; 3] {
+        self.tones.as_deref().map_or([NONE; 3], ToneDetector::ahead)
     }
 
     /// A digit by SIP INFO, with its duration if it was told.

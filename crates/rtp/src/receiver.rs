@@ -1,5 +1,6 @@
 //! The other side's half of the stream: lock, order, playout, counts.
 
+use crate::ahead::{Memory, NONE, memory};
 use crate::audio::{Audio, Kept, NOTHING};
 use crate::bursts::{Bursts, Seen};
 use crate::clock::{Clocks, Stamp};
@@ -426,6 +427,17 @@ impl Receiver {
                 self.jitter_max = self.jitter_max.max(self.jitter);
             }
         }
+    }
+
+    /// Where the audio is kept, if it is.
+    pub(crate) fn parts(&self) -> Memory {
+        self.audio.as_deref().map_or(NONE, |audio| memory(std::slice::from_ref(audio)))
+    }
+
+    /// Where the next packet will be put; [`Receiver::parts`] are looked at.
+    pub(crate) fn ahead(&self) -> [Memory; 3] {
+        let next = self.sequence.highest() + 1;
+        self.audio.as_deref().map_or([NONE; 3], |audio| audio.ahead(next))
     }
 
     /// Begins to play out, or ends it. Not in a tick.

@@ -6,6 +6,7 @@
 
 use std::time::Instant;
 
+use crate::ahead::Memory;
 use crate::codec::Codec;
 use crate::digit::{Digit, DigitConfig, DigitOutput, FrameKind, MediaTime, Method};
 use crate::emodel::Impairment;
@@ -227,6 +228,17 @@ impl Stream {
     /// is kept but for the tone detector. Not in a tick: memory is taken.
     pub fn set_playing(&mut self, playing: bool) {
         self.receiver.set_playing(playing);
+    }
+
+    /// Where the parts lie that hold received audio and look at it, if anybody does.
+    pub fn parts(&self) -> [Memory; 2] {
+        [self.receiver.parts(), self.digits.parts()]
+    }
+
+    /// Where the next packet will go in them; they are looked at for this.
+    pub fn ahead(&self) -> [Memory; 6] {
+        let ([a, b, c], [d, e, f]) = (self.receiver.ahead(), self.digits.ahead());
+        [a, b, c, d, e, f]
     }
 
     /// One frame of playout at the scheduled instant `now`, which advances by 20 ms from call to call.

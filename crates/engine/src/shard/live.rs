@@ -5,7 +5,7 @@ use crate::StreamId;
 use passline_prompt::{Player, Script};
 use passline_rtp::codec::Codec;
 use passline_rtp::srtp::SecureMedia;
-use passline_rtp::{Digit, DigitOutput, Method, Statistics, Stream, StreamConfig, StreamTerms};
+use passline_rtp::{Digit, DigitOutput, Memory, Method, Statistics, Stream, StreamConfig, StreamTerms};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -344,9 +344,14 @@ impl Live {
         drop(self.player.stop());
     }
 
-    /// What the player plays next.
-    pub(super) fn ahead(&self) -> &[u8] {
-        self.player.ahead()
+    pub(super) fn parts(&self) -> [Memory; 2] {
+        self.stream.parts()
+    }
+
+    pub(super) fn ahead(&self) -> [Memory; 7] {
+        let audio = self.player.ahead();
+        let [a, b, c, d, e, f] = self.stream.ahead();
+        [audio[..audio.len().min(SAMPLES)].as_ptr_range(), a, b, c, d, e, f]
     }
 
     pub(super) fn has_finished(&self) -> bool {

@@ -15,7 +15,7 @@ pub use command::{MediaEvent, OpenStream, ShardCommand};
 use crate::StreamId;
 use live::Live;
 use passline_rtp::srtp::SrtpError;
-use passline_rtp::{Digit, FrameKind, Statistics, ToneGenerator};
+use passline_rtp::{Digit, FrameKind, Memory, Statistics, ToneGenerator};
 use slab::Slab;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -251,15 +251,19 @@ impl MediaShard {
     }
 
     /// Where a stream lies in memory, for a shell that has it fetched into the cache before it is needed.
-    pub fn memory(&self, stream: StreamId) -> Option<std::ops::Range<*const u8>> {
+    pub fn memory(&self, stream: StreamId) -> Option<Memory> {
         let place: *const Option<Live> = self.slots.place(stream.slot)?;
         Some(place.cast()..place.wrapping_add(1).cast())
     }
 
-    /// Where the audio lies that a stream plays next; a shell may have that fetched, too, once it has the stream itself.
-    pub fn audio(&self, stream: StreamId) -> Option<std::ops::Range<*const u8>> {
-        let ahead = self.slots.get(stream)?.ahead();
-        Some(ahead[..ahead.len().min(SAMPLES)].as_ptr_range())
+    /// Where what a stream keeps apart lies; a shell may have that fetched, too, once it has the stream itself.
+    pub fn parts(&self, stream: StreamId) -> Option<[Memory; 2]> {
+        self.slots.get(stream).map(Live::parts)
+    }
+
+    /// What a stream will need of its parts and of what it plays; a shell may have that fetched once it has them.
+    pub fn ahead(&self, stream: StreamId) -> Option<[Memory; 7]> {
+        self.slots.get(stream).map(Live::ahead)
     }
 
     fn ntp_at(&self, now: Instant) -> u64 {

@@ -6,6 +6,7 @@ use super::bank::{BLOCK, HOP, transform};
 use super::run::{History, PRESENT, Run};
 use super::track::{Tail, Track};
 use super::{Tone, ToneEvent};
+use crate::ahead::{Memory, memory};
 use crate::digit::{Digit, FrameKind};
 use std::collections::VecDeque;
 
@@ -13,6 +14,8 @@ use std::collections::VecDeque;
 const KEPT: usize = 1280;
 /// Room behind them, before they are moved to the front again: 40 ms.
 const ROOM: usize = 8 * HOP;
+/// Samples of 20 ms.
+const FRAME: usize = 160;
 /// Events that may wait: two pieces of tone in one frame begin and end, and some more.
 const EVENTS: usize = 16;
 /// Tone needed for a press: between the 23 ms that must not and the 40 ms that must count.
@@ -51,6 +54,7 @@ const FLOOR: f32 = 72.0;
 /// extrapolated over the gap; a hole (lost packets) leaves the sender's oscillators running, a second press
 /// starts them anew. Concealed audio neither ends nor confirms anything.
 #[derive(Clone, Debug)]
+#[repr(C)] // what is looked at in every frame before what is large
 pub struct ToneDetector {
     samples: Box<[i16]>,
     /// Samples in the buffer.
@@ -62,7 +66,6 @@ pub struct ToneDetector {
     was_concealed: bool,
     /// Hops done.
     hops: u64,
-    history: History,
     track: Option<Track>,
     /// The pair of tones above the others in the newest block.
     candidate: Option<Digit>,
@@ -75,6 +78,7 @@ pub struct ToneDetector {
     /// Runs that end before this sample were dealt with.
     since: i64,
     events: VecDeque<ToneEvent>,
+    history: History,
 }
 
 impl Default for ToneDetector {
@@ -102,6 +106,20 @@ impl ToneDetector {
             since: -1,
             events: VecDeque::with_capacity(EVENTS),
         }
+    }
+
+    /// What every frame looks at.
+    pub(crate) fn parts(&self) -> Memory {
+        let all = memory(std::slice::from_ref(self));
+        all.start..self.history.bins_start()
+    }
+
+    /// Where the next frame of 20 ms goes, and what it is seen together with; [`ToneDetector::parts`] are looked at.
+    pub(crate) fn ahead(&self) -> [Memory; 3] {
+        let from = self.filled - BLOCK;
+        let samples = &self.samples[from..self.samples.len().min(self.filled + FRAME)];
+        let [bins, over] = self.history.ahead(FRAME / HOP);
+        [memory(samples), bins, over]
     }
 
     /// Samples heard or skipped so far.

@@ -1,10 +1,13 @@
 //! How long, and since when, a pair of tones has been there: amplitude by amplitude, block by block.
 
 use super::bank::{Bins, HOP};
+use crate::ahead::{Memory, ring};
 use multiversion::multiversion;
 
 /// Blocks kept: 160 ms.
 pub(crate) const HISTORY: usize = 32;
+/// Blocks of the last 30 ms.
+const RECENT: usize = 6;
 /// Blocks that a run looks back.
 const LOOK_BACK: usize = 26;
 /// A tone is there if both its amplitudes are above this part of their reference.
@@ -18,11 +21,12 @@ const UNKNOWN: u32 = 8;
 
 /// The blocks of the recent past.
 #[derive(Clone, Debug)]
+#[repr(C)] // the small before the large
 pub(crate) struct History {
-    bins: [Bins; HISTORY],
     known: u64,
     /// Number of the next block.
     next: u64,
+    bins: [Bins; HISTORY],
 }
 
 /// A stretch of time in which a pair of tones was there.
@@ -51,6 +55,16 @@ impl History {
         self.bins[self.next as usize % HISTORY] = bins;
         self.known = self.known << 1 | u64::from(is_known);
         self.next += 1;
+    }
+
+    /// Where the blocks begin; what is looked at more often lies before them.
+    pub(crate) fn bins_start(&self) -> *const u8 {
+        self.bins.as_ptr().cast()
+    }
+
+    /// Where the next so many blocks go, and those that [`History::recent`] adds to them.
+    pub(crate) fn ahead(&self, blocks: usize) -> [Memory; 2] {
+        ring(&self.bins, self.next as usize + HISTORY - RECENT, RECENT + blocks)
     }
 
     /// Number of the newest block.
@@ -153,7 +167,7 @@ impl History {
 /// See [`History::recent`].
 #[multiversion(targets("x86_64+avx+avx2"))]
 fn recent(history: &History) -> [f32; 8] {
-    const TAPER: [f32; 6] = [0.5, 1.0, 1.0, 1.0, 1.0, 0.5];
+    const TAPER: [f32; RECENT] = [0.5, 1.0, 1.0, 1.0, 1.0, 0.5];
     let mut sum = [0f32; 16];
     for (back, weight) in TAPER.iter().enumerate() {
         if !history.is_known(back) {
