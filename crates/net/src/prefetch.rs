@@ -6,7 +6,7 @@ const LINE: usize = 64;
 
 /// Has this memory fetched into the second-level cache, where the processor can be told so. Nothing is read or written by it, so that
 /// any addresses do.
-pub(crate) fn prefetch(memory: Memory) {
+pub fn prefetch(memory: Memory) {
     if memory.is_empty() {
         return;
     }

@@ -60,6 +60,8 @@ pub struct Lines {
     callers: Vec<Vec<u32>>,
     next: usize,
     inbox: Inbox,
+    /// Whose the packets in the inbox are.
+    whose: Vec<Option<u32>>,
     out: Outbox,
     /// The line of the packets in `out`.
     leaving: usize,
@@ -86,6 +88,7 @@ impl Lines {
             callers: vec![vec![NONE; 65_536]; count],
             next: 0,
             inbox: Inbox::new(LONGEST),
+            whose: Vec::new(),
             out: Outbox::default(),
             leaving: 0,
             sent: 0,
@@ -149,14 +152,28 @@ impl Lines {
     }
 
     /// Takes what has come to every `step`th line from `first` on: caller (`None`: nobody's), octets, receive time in ns.
-    pub fn receive(&mut self, first: usize, step: usize, mut take: impl FnMut(Option<u32>, &mut [u8], u64)) {
-        let Self { lines, callers, inbox, .. } = self;
+    /// `to` keeps what both see; whose packets are about to be taken is told `soon`, for their memory to be fetched.
+    pub fn receive<T>(
+        &mut self,
+        first: usize,
+        step: usize,
+        to: &mut T,
+        mut soon: impl FnMut(&mut T, u32),
+        mut take: impl FnMut(&mut T, Option<u32>, &mut [u8], u64),
+    ) {
+        let Self { lines, callers, inbox, whose, .. } = self;
         for (line, callers) in lines.iter().zip(callers).skip(first).step_by(step.max(1)) {
             for _ in 0..BATCHES {
                 let more = inbox.receive(&line.socket);
-                for (octets, from, at) in inbox.datagrams() {
+                // Each caller is looked up in memory of its own: all of them at once, so that they are waited for once.
+                whose.clear();
+                whose.extend(inbox.datagrams().map(|(_, from, _)| {
                     let caller = from.and_then(|from| callers.get(usize::from(from.port())).copied());
-                    take(caller.filter(|caller| *caller != NONE), octets, at);
+                    caller.filter(|caller| *caller != NONE)
+                }));
+                whose.iter().flatten().for_each(|caller| soon(to, *caller));
+                for ((octets, _, at), caller) in inbox.datagrams().zip(&*whose) {
+                    take(to, *caller, octets, at);
                 }
                 if !more {
                     break;
@@ -197,12 +214,31 @@ mod tests {
             peer.send_to(&[line.number() as u8], ("127.0.0.1", line.port)).unwrap();
         }
         let mut heard = Vec::new();
-        lines.receive(0, 1, |caller, octets, _| heard.push((caller, octets[0])));
+        let mut soon = Vec::new();
+        let both = &mut (&mut soon, &mut heard);
+        lines.receive(
+            0,
+            1,
+            both,
+            |to, caller| to.0.push(caller),
+            |to, caller, octets, _| {
+                to.1.push((caller, octets[0]));
+            },
+        );
+        assert_eq!(soon, [0, 1, 2]);
         assert_eq!(heard, [(Some(0), 0), (Some(1), 1), (Some(2), 2)]);
         lines.close(&seats[1], remote);
         peer.send_to(&[9], ("127.0.0.1", seats[1].port)).unwrap();
         heard.clear();
-        lines.receive(1, 3, |caller, octets, _| heard.push((caller, octets[0])));
+        lines.receive(
+            1,
+            3,
+            &mut heard,
+            |_, _| panic!("nobody's"),
+            |heard, caller, octets, _| {
+                heard.push((caller, octets[0]));
+            },
+        );
         assert_eq!(heard, [(None, 9)]);
         // Those who have left make room.
         drop(seats);

@@ -11,6 +11,7 @@ use super::{
     stream::{Exit, Held, PTIME, Stream},
 };
 use crate::exit::Failure;
+use passline_net::prefetch;
 use passline_rtp::{Digit, srtp::MediaKeys};
 use std::{
     cmp::Reverse,
@@ -306,12 +307,29 @@ impl Media {
         }
         let Self { lines, places, turns, counts, sweeps, .. } = self;
         *sweeps = sweeps.wrapping_add(1);
-        lines.receive(*sweeps % SWEEPS, SWEEPS, |caller, octets, at| {
-            let place = caller.and_then(|caller| *places.get(caller as usize)?);
-            match place.and_then(|place| turns.get_mut(place.turn)?.get_mut(place.index)) {
+        lines.receive(
+            *sweeps % SWEEPS,
+            SWEEPS,
+            turns,
+            |turns, caller| {
+                if let Some(stream) = stream_of(places, turns, caller) {
+                    let memory = std::slice::from_ref(stream).as_ptr_range();
+                    prefetch(memory.start.cast()..memory.end.cast());
+                }
+            },
+            |turns, caller, octets, at| match caller.and_then(|caller| stream_of(places, turns, caller)) {
                 Some(stream) => stream.hear(octets, at, counts),
                 None => counts.stray += 1,
-            }
-        });
+            },
+        );
     }
+}
+
+fn stream_of<'a>(
+    places: &[Option<Place>],
+    turns: &'a mut [Vec<Stream>],
+    caller: u32,
+) -> Option<&'a mut Stream> {
+    let place = (*places.get(caller as usize)?)?;
+    turns.get_mut(place.turn)?.get_mut(place.index)
 }
