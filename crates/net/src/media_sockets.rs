@@ -4,11 +4,10 @@ use crate::bind::Pair;
 use crate::media_capture::{MediaTap, Terms};
 use crate::packet_io::{Outbox, PacketIoKind};
 use crate::shard_metrics::Tally;
-use passline_engine::rtp::FrameKind;
+use passline_engine::rtp::{FrameKind, Memory, memory_of};
 use passline_engine::{Channel, PacketSink, ShardCommand, StreamId};
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::ops::Range;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Instant, SystemTime};
 use tokio::sync::mpsc;
@@ -227,9 +226,8 @@ impl Sockets {
     }
 
     /// Where a port lies, to be fetched into the cache before it is needed.
-    pub(crate) fn memory(&self, at: usize) -> Option<Range<*const u8>> {
-        let port: *const Port = self.ports.get(at)?.as_deref()?;
-        Some(port.cast()..port.wrapping_add(1).cast())
+    pub(crate) fn memory(&self, at: usize) -> Option<Memory> {
+        self.ports.get(at)?.as_deref().map(memory_of)
     }
 
     /// A port by its index, with what is needed to take packets from it.

@@ -15,6 +15,11 @@ pub(crate) fn memory<T>(values: &[T]) -> Memory {
     values.start.cast()..values.end.cast()
 }
 
+/// Where a value lies.
+pub fn memory_of<T>(value: &T) -> Memory {
+    memory(std::slice::from_ref(value))
+}
+
 /// So many values of a ring from a place on, in two pieces where they go over its end.
 pub(crate) fn ring<T>(values: &[T], from: usize, count: usize) -> [Memory; 2] {
     let from = from % values.len().max(1);

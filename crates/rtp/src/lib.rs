@@ -36,7 +36,7 @@ mod stream;
 mod tone;
 mod xr;
 
-pub use ahead::Memory;
+pub use ahead::{Memory, memory_of};
 pub use bursts::LossMetrics;
 pub use clock::{Clocks, Stamp};
 pub use codec::{CODECS, Codec, CodecInfo, FrameSize};

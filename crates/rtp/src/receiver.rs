@@ -1,6 +1,6 @@
 //! The other side's half of the stream: lock, order, playout, counts.
 
-use crate::ahead::{Memory, NONE, memory};
+use crate::ahead::{Memory, NONE, memory_of};
 use crate::audio::{Audio, Kept, NOTHING};
 use crate::bursts::{Bursts, Seen};
 use crate::clock::{Clocks, Stamp};
@@ -431,7 +431,7 @@ impl Receiver {
 
     /// Where the audio is kept, if it is.
     pub(crate) fn parts(&self) -> Memory {
-        self.audio.as_deref().map_or(NONE, |audio| memory(std::slice::from_ref(audio)))
+        self.audio.as_deref().map_or(NONE, memory_of)
     }
 
     /// Where the next packet will be put; [`Receiver::parts`] are looked at.

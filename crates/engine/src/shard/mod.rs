@@ -15,7 +15,7 @@ pub use command::{MediaEvent, OpenStream, ShardCommand};
 use crate::StreamId;
 use live::Live;
 use passline_rtp::srtp::SrtpError;
-use passline_rtp::{Digit, FrameKind, Memory, Statistics, ToneGenerator};
+use passline_rtp::{Digit, FrameKind, Memory, Statistics, ToneGenerator, memory_of};
 use slab::Slab;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -252,8 +252,7 @@ impl MediaShard {
 
     /// Where a stream lies in memory, for a shell that has it fetched into the cache before it is needed.
     pub fn memory(&self, stream: StreamId) -> Option<Memory> {
-        let place: *const Option<Live> = self.slots.place(stream.slot)?;
-        Some(place.cast()..place.wrapping_add(1).cast())
+        self.slots.place(stream.slot).map(memory_of)
     }
 
     /// Where what a stream keeps apart lies; a shell may have that fetched, too, once it has the stream itself.

@@ -6,7 +6,7 @@ use super::bank::{BLOCK, HOP, transform};
 use super::run::{History, PRESENT, Run};
 use super::track::{Tail, Track};
 use super::{Tone, ToneEvent};
-use crate::ahead::{Memory, memory};
+use crate::ahead::{Memory, memory, memory_of};
 use crate::digit::{Digit, FrameKind};
 use std::collections::VecDeque;
 
@@ -110,8 +110,7 @@ impl ToneDetector {
 
     /// What every frame looks at.
     pub(crate) fn parts(&self) -> Memory {
-        let all = memory(std::slice::from_ref(self));
-        all.start..self.history.bins_start()
+        memory_of(self).start..self.history.bins_start()
     }
 
     /// Where the next frame of 20 ms goes, and what it is seen together with; [`ToneDetector::parts`] are looked at.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::exit::Failure;
 use passline_net::prefetch;
-use passline_rtp::{Digit, srtp::MediaKeys};
+use passline_rtp::{Digit, memory_of, srtp::MediaKeys};
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
@@ -313,8 +313,7 @@ impl Media {
             turns,
             |turns, caller| {
                 if let Some(stream) = stream_of(places, turns, caller) {
-                    let memory = std::slice::from_ref(stream).as_ptr_range();
-                    prefetch(memory.start.cast()..memory.end.cast());
+                    prefetch(memory_of(stream));
                 }
             },
             |turns, caller, octets, at| match caller.and_then(|caller| stream_of(places, turns, caller)) {
