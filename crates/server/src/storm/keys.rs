@@ -102,6 +102,12 @@ impl Keys {
         None
     }
 
+    /// Nothing of a key goes out before this frame, of those after `frame`.
+    pub fn quiet_until(&self, frame: u32) -> u32 {
+        let is_busy = self.tone.is_some() || self.events.is_sending();
+        if is_busy { frame.saturating_add(1) } else { self.next }
+    }
+
     /// The frame of a key's tone that goes out now, if one does.
     pub fn tone(&mut self) -> Option<(Digit, usize)> {
         let (digit, position) = self.tone?;
@@ -159,6 +165,33 @@ mod tests {
 
     fn habit(method: DtmfArg) -> Habit {
         Habit { seed: 5, method, every: Duration::from_secs(2), press_ms: 100, hold: None }
+    }
+
+    #[test]
+    fn who_asks_only_when_there_is_something_misses_nothing() {
+        for method in [DtmfArg::Rfc4733, DtmfArg::Inband, DtmfArg::Info] {
+            let [mut always, mut seldom] = [(), ()].map(|()| Keys::new(habit(method), 3));
+            let (mut due, mut asked) = (0, 0);
+            for frame in 0..1000 {
+                let mut take = |keys: &mut Keys| {
+                    let out: Vec<_> = std::iter::from_fn(|| keys.poll(frame, frame * 160)).collect();
+                    let tone = keys.tone();
+                    if tone.is_some_and(|(_, at)| at == 4) {
+                        keys.end_tone();
+                    }
+                    (out, tone)
+                };
+                let all = take(&mut always);
+                if frame < due {
+                    assert_eq!(all, (vec![], None), "{method:?} {frame}");
+                    continue;
+                }
+                assert_eq!(all, take(&mut seldom), "{method:?} {frame}");
+                (due, asked) = (seldom.quiet_until(frame), asked + 1);
+            }
+            assert!(asked < 200, "{method:?}: {asked} of 1000 frames");
+            assert!(always.pressed.len() == seldom.pressed.len());
+        }
     }
 
     /// Runs a caller for so many frames: the frames of its first event packets or tones or INFO, and its keys.

@@ -64,6 +64,8 @@ pub struct Stream {
     pub ear: Ear,
     /// What it presses.
     pub keys: Option<Box<Keys>>,
+    /// The frame in which the keys have to be asked next: they lie elsewhere in memory, and have nothing to say mostly.
+    keys_due: u32,
     /// What happens to its packets.
     pub network: Option<Box<Network>>,
 }
@@ -84,6 +86,7 @@ impl Stream {
             position: 0,
             ear: Ear::default(),
             keys: None,
+            keys_due: 0,
             network: None,
         }
     }
@@ -98,11 +101,22 @@ impl Stream {
     /// What goes out in this frame: events, or audio with or without a key's tone in it.
     pub fn speak(&mut self, sound: &Sound, exit: &mut Exit<'_>) {
         let (position, timestamp) = (self.position, self.timestamp);
-        let mut is_event = false;
+        if position < self.keys_due || !self.press(sound, exit) {
+            let payload = sound.frame(self.number, position);
+            self.packet(self.terms.payload_type, position == 0, timestamp, payload, exit);
+        }
+        self.position = position.wrapping_add(1);
+        self.timestamp = timestamp.wrapping_add(SAMPLES);
+    }
+
+    /// What goes out of a key in this frame; false if nothing does in place of audio.
+    fn press(&mut self, sound: &Sound, exit: &mut Exit<'_>) -> bool {
+        let (position, timestamp) = (self.position, self.timestamp);
+        let mut is_key = false;
         while let Some(out) = self.keys.as_mut().and_then(|keys| keys.poll(position, timestamp)) {
             match out {
                 Out::Event(event) => {
-                    is_event = true;
+                    is_key = true;
                     let kind = self.terms.events.unwrap_or(101);
                     let lost = self.packet(kind, event.marker, event.timestamp, &event.payload, exit);
                     self.went(lost);
@@ -110,23 +124,20 @@ impl Stream {
                 Out::Info(digit) => exit.infos.push((self.caller, digit)),
             }
         }
-        if !is_event {
-            let tone = self.keys.as_mut().and_then(|keys| {
-                let (digit, at) = keys.tone()?;
-                sound.tone(digit, at).or_else(|| {
-                    keys.end_tone();
-                    None
-                })
-            });
-            let is_key = tone.is_some();
-            let payload = tone.unwrap_or_else(|| sound.frame(self.number, position));
-            let lost = self.packet(self.terms.payload_type, position == 0, timestamp, payload, exit);
-            if is_key {
-                self.went(lost);
-            }
+        let tone = self.keys.as_mut().filter(|_| !is_key).and_then(|keys| {
+            let (digit, at) = keys.tone()?;
+            sound.tone(digit, at).or_else(|| {
+                keys.end_tone();
+                None
+            })
+        });
+        if let Some(tone) = tone {
+            is_key = true;
+            let lost = self.packet(self.terms.payload_type, position == 0, timestamp, tone, exit);
+            self.went(lost);
         }
-        self.position = position.wrapping_add(1);
-        self.timestamp = timestamp.wrapping_add(SAMPLES);
+        self.keys_due = self.keys.as_ref().map_or(u32::MAX, |keys| keys.quiet_until(position));
+        is_key
     }
 
     /// A packet of a key went out, or was lost.
