@@ -1,9 +1,9 @@
 //! How many calls one core bears, and at what cost: `passline serve` on core 0, `passline storm` on core 1; beside it, in
 //! the same run and by the same measure, a loop that only receives and sends. Prints tables for benches/README.md.
 //!
-//! `RUNS` (5) repetitions of `SECONDS` (10) at each of `LEVELS`; `PARTS` names what is done, `SOAK` its length, `KINDS` what is
-//! called in the curve (`Own Shared Inband OwnSrtp SharedSrtp BareOwn BareShared BareUring`,
-//! all by default).
+//! `RUNS` (5) repetitions of `SECONDS` (10) at each of `LEVELS`, reached with `RATE` (200) new calls a second; `PARTS` names
+//! what is done, `SOAK` its length, `KINDS` what is called in the curve (`Own Shared Inband OwnSrtp SharedSrtp BareOwn
+//! BareShared BareUring`, all by default).
 use passline_tests::{
     process::{Process, run, signal},
     program::passline,
@@ -49,6 +49,8 @@ struct Bench {
     folder: tempfile::TempDir,
     runs: usize,
     seconds: u64,
+    /// Calls a second on the way to a level: their set-ups take a share of the core that the calls before them share.
+    rate: String,
     levels: Vec<u32>,
     soak: String,
     kinds: Vec<Kind>,
@@ -112,6 +114,7 @@ impl Bench {
             folder: tempfile::Builder::new().prefix("passline-storm-").tempdir().expect("a temporary folder"),
             runs: set("RUNS", "5").parse().expect("RUNS is a number"),
             seconds: set("SECONDS", "10").parse().expect("SECONDS is a number"),
+            rate: set("RATE", "200"),
             levels: levels
                 .split_whitespace()
                 .map(|level| level.parse().expect("LEVELS are numbers"))
@@ -140,7 +143,7 @@ impl Bench {
         let (first, last) = PORTS;
         let extra = std::env::var("SERVER_CONFIG").unwrap_or_default();
         let config = format!(
-            "data: {}\nsip:\n  listen: [\"udp:{SIP}\"]\n  max_calls: {MOST}\nrtp:\n  ports: {first}-{last}\n  busy_limit: 97\n\
+            "data: {}\nsip:\n  listen: [\"udp:{SIP}\"]\n  max_calls: {MOST}\nrtp:\n  ports: {first}-{last}\n  busy_limit: 100\n\
              trunks:\n  - {{ name: callers, networks: [127.0.0.1], options_s: 0, {} }}\nlog: {{ level: warn }}\n{extra}\n",
             data.display(),
             kind.trunk()
@@ -194,7 +197,7 @@ impl Bench {
             "--calls",
             &calls_text,
             "--rate",
-            "500",
+            &self.rate,
             "--for",
             &time,
             "--key-every",
