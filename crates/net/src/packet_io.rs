@@ -232,6 +232,7 @@ impl Inbox {
     }
 
     /// The packet at this place of those just received; `None` if its sender has no address that we know.
+    #[inline]
     pub(crate) fn packet(&self, at: usize) -> Option<Arrived<'_>> {
         let header = self.slots.headers.get(at)?;
         let length = (header.msg_len as usize).min(PACKET);
