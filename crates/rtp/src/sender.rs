@@ -74,8 +74,9 @@ pub(crate) struct Sender {
     spurt: bool,
     /// For codecs other than the laws.
     coder: Option<Box<Coder>>,
-    /// Octets of a law that wait for a packet to be full.
-    law: Box<[u8; PENDING]>,
+    /// Octets of a law that wait for a packet to be full; taken where that may happen, since most streams send each frame
+    /// as it comes.
+    law: Option<Box<[u8; PENDING]>>,
     /// Samples that wait, here or at the coder, and the timestamp of the first of them.
     pending: usize,
     pending_at: u32,
@@ -103,7 +104,7 @@ fn coder(codec: Codec) -> Option<Box<Coder>> {
 impl Sender {
     pub(crate) fn new(config: &StreamConfig) -> Self {
         let terms = &config.terms();
-        Sender {
+        let mut sender = Sender {
             codec: terms.codec,
             payload_type: terms.payload_type,
             event_type: terms.event_payload_type,
@@ -117,17 +118,28 @@ impl Sender {
             covered: 0,
             spurt: true,
             coder: coder(terms.codec),
-            law: Box::new([0; PENDING]),
+            law: None,
             pending: 0,
             pending_at: 0,
             events: EventSender::new(EVENT_PTIME_MS).with_clock(terms.event_clock),
-            tones: VecDeque::with_capacity(QUEUE),
+            tones: VecDeque::new(),
             tone: None,
             tone_ended: None,
             digit_done: false,
             packets: 0,
             octets: 0,
             before: (0, 0),
+        };
+        if sender.packet != FRAME {
+            sender.expect_pieces();
+        }
+        sender
+    }
+
+    /// From now on there may be audio that does not fill a packet, or comes as samples. Not in a tick: memory is taken.
+    pub(crate) fn expect_pieces(&mut self) {
+        if self.coder.is_none() {
+            self.law.get_or_insert_with(|| Box::new([0; PENDING]));
         }
     }
 
@@ -156,6 +168,7 @@ impl Sender {
             self.events = EventSender::new(EVENT_PTIME_MS);
         }
         self.events.reclock(terms.event_clock);
+        self.expect_pieces();
     }
 
     /// Our source.
@@ -231,9 +244,16 @@ impl Sender {
         }
         let end = (self.pending + frame.samples()).min(PENDING);
         let length = end - self.pending;
+        self.expect_pieces();
         match (&mut self.coder, frame) {
-            (None, Frame::Law(octets)) => self.law[self.pending..end].copy_from_slice(&octets[..length]),
-            (None, Frame::Pcm(pcm)) => _ = self.codec.encode(pcm, &mut self.law[self.pending..end]),
+            (None, frame) => {
+                let Some(law) = &mut self.law else { return };
+                let room = &mut law[self.pending..end];
+                match frame {
+                    Frame::Law(octets) => room.copy_from_slice(&octets[..length]),
+                    Frame::Pcm(pcm) => _ = self.codec.encode(pcm, room),
+                }
+            }
             (Some(coder), Frame::Law(octets)) => {
                 self.codec.law().decode(octets, &mut coder.pending[self.pending..end]);
             }
@@ -256,9 +276,10 @@ impl Sender {
         self.pending_at = at.wrapping_add(length as u32);
         match self.coder.take() {
             None => {
-                let law = *self.law;
+                let Some(mut law) = self.law.take() else { return 0 };
                 let written = self.audio_packet(&law[..length], at, out);
-                self.law.copy_within(length..pending, 0);
+                law.copy_within(length..pending, 0);
+                self.law = Some(law);
                 written
             }
             Some(mut coder) => {
@@ -283,13 +304,16 @@ impl Sender {
         self.write(packet, out)
     }
 
-    /// Queues a press; as event if asked for and negotiated, as tone else. False if too many wait.
+    /// Queues a press; as event if asked for and negotiated, as tone else. False if too many wait. Not in a tick: memory is
+    /// taken.
     pub(crate) fn press(&mut self, digit: Digit, duration_ms: u16, event: bool) -> bool {
+        self.expect_pieces();
         if event && self.event_type.is_some() {
             return self.events.press(digit, u32::from(duration_ms));
         }
         let room = self.tones.len() < QUEUE;
         if room {
+            self.tones.reserve_exact(QUEUE - self.tones.len());
             self.tones.push_back((digit, duration_ms));
         }
         room

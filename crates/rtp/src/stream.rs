@@ -157,7 +157,7 @@ pub struct Playout<'a> {
     pub kind: FrameKind,
 }
 
-/// One RTP stream in both directions. No allocation after [`Stream::new`].
+/// One RTP stream in both directions. Receiving, playing and sending allocate nothing; what is said to take memory does.
 #[derive(Debug)]
 pub struct Stream {
     epoch: Instant,
@@ -274,6 +274,11 @@ impl Stream {
         self.sender.audio(now, Frame::Pcm(frame), out)
     }
 
+    /// There may be [`Stream::send_pcm`] from now on. Not in a tick: memory is taken.
+    pub fn expect_pcm(&mut self) {
+        self.sender.expect_pieces();
+    }
+
     /// The next packet that the last frame filled: two a tick where the packet time is 10 ms.
     pub fn send_more(&mut self, out: &mut [u8]) -> Option<usize> {
         self.sender.full(out).filter(|&length| length > 0)
@@ -281,7 +286,7 @@ impl Stream {
 
     /// Queues a press to be sent by `method`; RFC 4733 falls back to inband where it was not negotiated.
     ///
-    /// False if too many presses wait. SIP INFO is not sent here and gives false.
+    /// False if too many presses wait. SIP INFO is not sent here and gives false. Not in a tick: memory is taken.
     pub fn press(&mut self, digit: Digit, duration_ms: u16, method: Method) -> bool {
         match method {
             Method::Rfc4733 => self.sender.press(digit, duration_ms, true),

@@ -140,9 +140,9 @@ fn no_codec_takes_memory_in_a_tick() {
             let (mut before, mut heard) = (0, 0);
             for tick in 0..60u32 {
                 if tick == 10 {
-                    before = taken();
                     assert!(peer.press(Digit::ALL[3], 100, Method::Rfc4733));
                     assert!(peer.press(Digit::ALL[4], 100, Method::Inband));
+                    before = taken();
                 }
                 now += TICK;
                 if peer.is_sending_digit() {

@@ -222,6 +222,9 @@ impl MediaShard {
             ShardCommand::Relay { stream, to, mute_digits } => {
                 let to = to.filter(|to| to.shard == self.config.shard && *to != stream);
                 self.with(stream, |live| live.relay_to(to, mute_digits));
+                if let Some(to) = to {
+                    self.with(to, Live::expect_said);
+                }
             }
             ShardCommand::Show { .. } => {}
             ShardCommand::Close { stream } => self.close(now, stream, sink),

@@ -49,8 +49,8 @@ struct Relay {
     /// Frames still to be left out.
     mute: u8,
     has: bool,
-    /// Apart, since most streams are not bridged and a tick looks at the rest.
-    frames: Box<Frames>,
+    /// Only where somebody listens or a call is bridged.
+    frames: Option<Box<Frames>>,
 }
 
 /// Audio on its way between bridged streams.
@@ -59,6 +59,12 @@ struct Frames {
     heard: [i16; SAMPLES],
     /// The frame to be said next.
     say: [i16; SAMPLES],
+}
+
+impl Default for Frames {
+    fn default() -> Self {
+        Frames { heard: [0; SAMPLES], say: [0; SAMPLES] }
+    }
 }
 
 impl Live {
@@ -86,7 +92,7 @@ impl Live {
                 pressed: false,
                 mute: 0,
                 has: false,
-                frames: Box::new(Frames { heard: [0; SAMPLES], say: [0; SAMPLES] }),
+                frames: open.tap.then(Box::default),
             },
             phase,
             secure: open.security.map(|keys| Box::new(SecureMedia::new(keys))),
@@ -187,8 +193,9 @@ impl Live {
                 sink.heard(id, played.payload.unwrap_or(&[]), played.kind);
             }
             let length = played.pcm.len().min(SAMPLES);
-            self.relay.frames.heard[..length].copy_from_slice(&played.pcm[..length]);
-            self.relay.frames.heard[length..].fill(0);
+            let heard = &mut self.relay.frames.get_or_insert_default().heard;
+            heard[..length].copy_from_slice(&played.pcm[..length]);
+            heard[length..].fill(0);
         } else {
             // Nobody listens to the audio but the digit path, which has its own order.
             self.stream.advance(scheduled);
@@ -262,8 +269,11 @@ impl Live {
             return;
         }
         let filled = self.player.fill(&mut payload);
-        let length = if !filled.playing && std::mem::take(&mut self.relay.has) {
-            self.stream.send_pcm(scheduled, &self.relay.frames.say, out)
+        let length = if !filled.playing
+            && std::mem::take(&mut self.relay.has)
+            && let Some(frames) = &self.relay.frames
+        {
+            self.stream.send_pcm(scheduled, &frames.say, out)
         } else {
             if self.player.codec() != self.codec.law() {
                 // A script from before the codec changed.
@@ -433,7 +443,16 @@ impl Live {
         self.relay.to = to;
         self.relay.mute_digits = mute_digits;
         self.relay.has = false;
+        if to.is_some() {
+            self.expect_said();
+        }
         self.stream.set_playing(self.tap || to.is_some());
+    }
+
+    /// Another stream's audio may be said here from now on: memory for it is taken now, not in a tick.
+    pub(super) fn expect_said(&mut self) {
+        self.relay.frames.get_or_insert_default();
+        self.stream.expect_pcm();
     }
 
     /// The frame just heard, if it goes to another stream.
@@ -445,14 +464,14 @@ impl Live {
         }
         match mute {
             true => pcm.fill(0),
-            false => *pcm = self.relay.frames.heard,
+            false => *pcm = self.relay.frames.as_ref().map_or([0; SAMPLES], |frames| frames.heard),
         }
         Some(to)
     }
 
     /// Takes the frame that is said next, in place of silence.
     pub(super) fn say(&mut self, pcm: &[i16; SAMPLES]) {
-        self.relay.frames.say = *pcm;
+        self.relay.frames.get_or_insert_default().say = *pcm;
         self.relay.has = true;
     }
 }

@@ -69,7 +69,7 @@ impl EventSender {
             minimum: 50 * 8,
             gap: 40 * 8,
             volume: 10,
-            queue: VecDeque::with_capacity(QUEUE),
+            queue: VecDeque::new(),
             current: None,
             copies: None,
             tick: None,
@@ -114,11 +114,12 @@ impl EventSender {
         (self.current, self.copies, self.tick, self.idle_until) = (None, None, None, None);
     }
 
-    /// Queues a press; false if too many wait (32).
+    /// Queues a press; false if too many wait (32). Memory for all of them is taken with the first.
     pub fn press(&mut self, digit: Digit, duration_ms: u32) -> bool {
         if self.queue.len() >= QUEUE {
             return false;
         }
+        self.queue.reserve_exact(QUEUE - self.queue.len());
         self.queue.push_back((digit, duration_ms.saturating_mul(self.per_ms).max(self.minimum)));
         true
     }
