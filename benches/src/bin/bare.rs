@@ -72,6 +72,7 @@ fn own(first: u16, calls: u16) -> std::io::Result<()> {
         .map(|call| {
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, first + call))?;
             socket.set_nonblocking(true)?;
+            passline_net::send_whole(&socket);
             Ok((socket, Packet::new(call.into()), false))
         })
         .collect();
@@ -102,6 +103,7 @@ fn uring(first: u16, calls: u16) -> std::io::Result<()> {
     let sockets: std::io::Result<Vec<_>> =
         (0..calls).map(|call| UdpSocket::bind((Ipv4Addr::LOCALHOST, first + call))).collect();
     let sockets = sockets?;
+    sockets.iter().for_each(passline_net::send_whole);
     let files: Vec<_> = sockets.iter().map(AsRawFd::as_raw_fd).collect();
     let mut packets: Vec<_> = (0..calls).map(|call| (Packet::new(call.into()), false)).collect();
     let mut ring: IoUring =
@@ -138,6 +140,7 @@ fn shared(first: u16, calls: u16) -> std::io::Result<()> {
         .map(|number| {
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, first + number))?;
             socket.set_nonblocking(true)?;
+            passline_net::send_whole(&socket);
             Ok((socket, Vec::<(Option<SockaddrIn>, Packet)>::new()))
         })
         .collect();

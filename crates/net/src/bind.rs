@@ -1,5 +1,6 @@
 //! Makes sockets with the options that telephony needs.
 use crate::NetError;
+use crate::packet_io::send_whole;
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -26,10 +27,10 @@ pub(crate) struct Pair {
 pub(crate) fn rtp_pair(address: IpAddr, port: u16, dscp: u8, shared: bool) -> io::Result<Pair> {
     let buffer = if shared { SHARED_BUFFER } else { RTP_BUFFER };
     let odd = port.checked_add(1).ok_or(io::ErrorKind::InvalidInput)?;
-    Ok(Pair {
-        rtp: marked(udp(SocketAddr::new(address, port), dscp, buffer)?),
-        rtcp: udp(SocketAddr::new(address, odd), dscp, buffer / 4)?,
-    })
+    let rtp = udp(SocketAddr::new(address, port), dscp, buffer)?;
+    tell_marks(&rtp, address.is_ipv4(), true);
+    send_whole(&rtp);
+    Ok(Pair { rtp, rtcp: udp(SocketAddr::new(address, odd), dscp, buffer / 4)? })
 }
 
 /// A SIP socket for datagrams.
@@ -82,15 +83,13 @@ fn udp(address: SocketAddr, dscp: u8, buffer: usize) -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
-/// Has the kernel tell how received packets are marked; where it does not, that is not known of a call.
-fn marked(socket: UdpSocket) -> UdpSocket {
-    let reference = socket2::SockRef::from(&socket);
-    let is_v4 = socket.local_addr().is_ok_and(|address| address.is_ipv4());
-    let asked = if is_v4 { reference.set_recv_tos_v4(true) } else { reference.set_recv_tclass_v6(true) };
+/// Has the kernel tell how received packets are marked, or no longer; where it does not, that is not known of a call.
+pub(crate) fn tell_marks(socket: &UdpSocket, is_v4: bool, tell: bool) {
+    let reference = socket2::SockRef::from(socket);
+    let asked = if is_v4 { reference.set_recv_tos_v4(tell) } else { reference.set_recv_tclass_v6(tell) };
     if let Err(error) = asked {
         tracing::debug!(%error, "cannot learn DSCP of received packets");
     }
-    socket
 }
 
 fn only_v6(socket: &Socket, address: SocketAddr) -> io::Result<()> {

@@ -43,7 +43,7 @@ pub use api::{
 };
 pub use figures::Figures;
 pub use media_capture::{CapturedMedia, MediaFeed, MediaTap, media_capture};
-pub use packet_io::PacketIoKind;
+pub use packet_io::{PacketIoKind, send_whole};
 pub use prefetch::prefetch;
 pub use settings::{DnsConfig, GuardConfig, MediaThreads, OwnCertificate, Rate, TlsConfig, TlsPeer};
 pub use shard_metrics::{ShardMetrics, TICK_BOUNDS_US, TimeHistogram, TimesSeen, UNOPENED};

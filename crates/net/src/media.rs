@@ -20,6 +20,9 @@ const SWEEP: usize = 64;
 const RTCP_EVERY: u32 = 8;
 /// RTCP packets read for one stream each time.
 const RTCP_SWEEP: usize = 4;
+/// How packets are marked is looked at in one of so many frames of a port, and in its first ones: it costs as much as
+/// telling when they came, and hardly ever changes.
+const MARKS_EVERY: u32 = 32;
 /// A stream is fetched into the cache while the one so many places before it is played: what lies between takes longer
 /// than the memory does, and is little enough to leave the cache as it is.
 const AHEAD: usize = 32;
@@ -249,6 +252,11 @@ impl Driver {
         let mut further = 1;
         let socket = taking.port.socket(Channel::Rtp);
         let mut left = SWEEP * members;
+        let round = (self.frame / 4).wrapping_add(at as u32);
+        let tells_marks = round.is_multiple_of(MARKS_EVERY);
+        if tells_marks {
+            taking.port.tell_marks(true);
+        }
         // While one is held, a punctual engine would not have seen what comes after it yet.
         while left > 0 && taking.port.held.is_empty() {
             let count = self.inbox.receive(socket, most);
@@ -280,7 +288,10 @@ impl Driver {
             left = left.saturating_sub(count);
             (most, further) = (further, (2 * further).min(BATCH));
         }
-        if (self.frame / 4).wrapping_add(at as u32).is_multiple_of(RTCP_EVERY) {
+        if tells_marks {
+            taking.port.tell_marks(false);
+        }
+        if round.is_multiple_of(RTCP_EVERY) {
             let most = (RTCP_SWEEP * members).min(BATCH);
             let count = self.inbox.receive(taking.port.socket(Channel::Rtcp), most);
             for packet in (0..count).filter_map(|at| self.inbox.packet(at)) {

@@ -1,6 +1,6 @@
 //! The RTP sockets of one shard: port pairs, and the streams that use them.
 use crate::NetEvent;
-use crate::bind::Pair;
+use crate::bind::{Pair, tell_marks};
 use crate::media_capture::{MediaTap, Terms};
 use crate::packet_io::{Outbox, PacketIoKind};
 use crate::shard_metrics::Tally;
@@ -29,6 +29,7 @@ pub(crate) struct Port {
     /// The even one, which names the pair.
     number: u16,
     pair: Pair,
+    is_v4: bool,
     /// Streams of several calls use it, told apart by where their packets come from.
     shared: bool,
     members: Vec<Member>,
@@ -72,6 +73,11 @@ impl Port {
             Channel::Rtp => self.pair.rtp.as_raw_fd(),
             Channel::Rtcp => self.pair.rtcp.as_raw_fd(),
         }
+    }
+
+    /// Has the kernel tell how packets of RTP are marked, or no longer.
+    pub(crate) fn tell_marks(&self, tell: bool) {
+        tell_marks(&self.pair.rtp, self.is_v4, tell);
     }
 
     /// Streams that use it.
@@ -141,7 +147,8 @@ impl Sockets {
 
     /// Takes the sockets of a stream, or of the first of several that share them.
     pub(crate) fn insert(&mut self, stream: StreamId, pair: Pair, shared: bool, now: Instant) {
-        let number = pair.rtp.local_addr().map_or(0, |address| address.port());
+        let local = pair.rtp.local_addr();
+        let (number, is_v4) = local.map_or((0, true), |address| (address.port(), address.is_ipv4()));
         let free = self.ports.iter().position(Option::is_none).unwrap_or_else(|| {
             self.ports.push(None);
             self.ports.len() - 1
@@ -149,6 +156,7 @@ impl Sockets {
         self.ports[free] = Some(Box::new(Port {
             number,
             pair,
+            is_v4,
             shared,
             members: Vec::with_capacity(1),
             sources: Vec::with_capacity(1),

@@ -7,7 +7,7 @@ use nix::libc::{self, c_int, c_uint, c_void, iovec, mmsghdr, socklen_t};
 use passline_engine::PACKET;
 use std::mem::{size_of, zeroed};
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
 /// Packets in one call of the kernel.
@@ -52,6 +52,23 @@ impl PacketIoKind {
             PacketIoKind::Single => "single",
         }
     }
+}
+
+/// Has an IPv4 socket send its packets whole or not at all (DF, RFC 791 §3.1), whatever is known of the path: what is
+/// shorter than any path's limit, as packets of audio are, need neither be compared with it nor be numbered for the case
+/// that it is cut (RFC 6864 §4). A kernel that does not know this sends them all the same.
+pub fn send_whole(socket: &impl AsRawFd) {
+    let probe = libc::IP_PMTUDISC_PROBE;
+    // SAFETY: the kernel reads one integer of our own, as long as we say.
+    let _ = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_IP,
+            libc::IP_MTU_DISCOVER,
+            (&raw const probe).cast::<c_void>(),
+            size_of::<c_int>() as socklen_t,
+        )
+    };
 }
 
 /// Room for an address of either family.

@@ -173,7 +173,7 @@ mod tests {
             let [mut always, mut seldom] = [(), ()].map(|()| Keys::new(habit(method), 3));
             let (mut due, mut asked) = (0, 0);
             for frame in 0..1000 {
-                let mut take = |keys: &mut Keys| {
+                let take = |keys: &mut Keys| {
                     let out: Vec<_> = std::iter::from_fn(|| keys.poll(frame, frame * 160)).collect();
                     let tone = keys.tone();
                     if tone.is_some_and(|(_, at)| at == 4) {

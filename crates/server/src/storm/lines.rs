@@ -80,6 +80,7 @@ impl Lines {
         let open = |number| {
             let socket = socket(local)?;
             prepare(&socket, Some(super::link::BUFFER)).map_err(Failure::machine)?;
+            passline_net::send_whole(&socket);
             let port = socket.local_addr().map_err(Failure::machine)?.port();
             Ok(Rc::new(Line { number, socket, port }))
         };
