@@ -249,6 +249,8 @@ pub struct Counters {
     pub unsent: u64,
     /// TLS handshakes that failed or took too long.
     pub failed_handshakes: u64,
+    /// Connections closed at once because there were as many as are allowed, of their address or of all.
+    pub refused_connections: u64,
     /// Sources remembered now.
     pub sources: usize,
     /// Bans in force now.

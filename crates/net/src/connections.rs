@@ -3,14 +3,14 @@ use crate::NetConfig;
 use crate::control::FromSip;
 use crate::gate::Gate;
 use crate::handshakes::Handshakes;
+use crate::places::{Place, Places};
 use crate::stream::{Connection, Pulse, Reader, write_all};
 use crate::tls::{self, Tls};
 use passline_engine::sip::{Flow, Transport};
 use rustls::pki_types::ServerName;
-use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -43,19 +43,6 @@ struct Shared {
     keep_alive: Duration,
 }
 
-/// So many at once, and so many of one address.
-struct Places {
-    by_peer: Mutex<BTreeMap<IpAddr, usize>>,
-    total: usize,
-    per_peer: usize,
-}
-
-/// A place among those of its peer; given back on drop.
-struct Place {
-    places: Arc<Places>,
-    peer: IpAddr,
-}
-
 impl Connections {
     pub(crate) fn new(config: &NetConfig, gate: Gate, tls: Arc<Tls>, to: mpsc::Sender<FromSip>) -> Self {
         let shared = Shared {
@@ -82,16 +69,12 @@ impl Connections {
                 // Dropped: closed.
                 Ok((_, remote)) if !self.gate.connection(remote.ip()) => {}
                 Ok((stream, remote)) => {
-                    let Some(place) = Place::take(&self.shared.places, remote.ip()) else { continue };
                     if transport == Transport::Tls {
-                        // Not here: a handshake that stalls must hold up nobody.
-                        let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
-                        let task = tokio::spawn(self.clone().shake_hands(id, stream, remote, place));
-                        if self.shared.handshakes.begin(id, remote.ip(), task.abort_handle()) {
-                            self.gate.guard().handshake_failed();
-                        }
-                    } else {
+                        self.begin_handshake(stream, remote);
+                    } else if let Some(place) = self.shared.places.take(remote.ip()) {
                         self.begin_tcp(stream, remote, place, true).await;
+                    } else {
+                        self.gate.guard().connection_refused();
                     }
                 }
                 Err(error) => {
@@ -111,7 +94,10 @@ impl Connections {
 
     async fn try_connect(&self, path: Flow) -> Result<(), String> {
         let remote = path.remote;
-        let place = Place::take(&self.shared.places, remote.ip())
+        let place = self
+            .shared
+            .places
+            .take(remote.ip())
             .ok_or_else(|| format!("there are as many connections to {} as are allowed", remote.ip()))?;
         let stream = match timeout(CONNECT, TcpStream::connect(remote)).await {
             Ok(Ok(stream)) => stream,
@@ -145,13 +131,29 @@ impl Connections {
         }
     }
 
+    /// In a task of its own: a handshake that stalls must hold up nobody.
+    fn begin_handshake(&self, stream: TcpStream, remote: SocketAddr) {
+        let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
+        let begun = self.shared.handshakes.begin(id, remote.ip(), &self.shared.places, || {
+            tokio::spawn(self.clone().shake_hands(id, stream, remote)).abort_handle()
+        });
+        let mut guard = self.gate.guard();
+        guard.handshakes_failed(begun.given_up);
+        if !begun.has_place {
+            guard.connection_refused();
+        }
+    }
+
     /// The server's side of a handshake.
-    async fn shake_hands(self, id: u64, stream: TcpStream, remote: SocketAddr, place: Place) {
+    async fn shake_hands(self, id: u64, stream: TcpStream, remote: SocketAddr) {
         let acceptor = self.tls.setup().acceptor.clone();
-        let (Some(acceptor), Ok(local)) = (acceptor, stream.local_addr()) else { return };
+        let (Some(acceptor), Ok(local)) = (acceptor, stream.local_addr()) else {
+            return drop(self.shared.handshakes.end(id));
+        };
         let _ = stream.set_nodelay(true);
         let shaken = timeout(self.shared.handshake, acceptor.accept(stream)).await;
-        self.shared.handshakes.end(id);
+        // Without a place it was given up just now, and counted there.
+        let Some(place) = self.shared.handshakes.end(id) else { return };
         let failure = match shaken {
             Ok(Ok(stream)) => {
                 let path = Flow { transport: Transport::Tls, local, remote, connection: None };
@@ -162,7 +164,7 @@ impl Connections {
             Err(_) => "it took too long".to_owned(),
         };
         tracing::debug!(peer = %remote, failure, "TLS handshake");
-        self.gate.guard().handshake_failed();
+        self.gate.guard().handshakes_failed(1);
     }
 
     async fn begin_tcp(&self, stream: TcpStream, remote: SocketAddr, place: Place, accepted: bool) {
@@ -211,40 +213,6 @@ impl Connections {
         let news = FromSip::Connected { path, connection };
         if self.to.send(news).await.is_ok() {
             let _ = start.send(());
-        }
-    }
-}
-
-impl Places {
-    fn new(total: usize, per_peer: usize) -> Arc<Places> {
-        Arc::new(Places { by_peer: Mutex::new(BTreeMap::new()), total, per_peer })
-    }
-
-    fn count(&self) -> usize {
-        self.by_peer.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
-    }
-}
-
-impl Place {
-    fn take(places: &Arc<Places>, peer: IpAddr) -> Option<Place> {
-        let mut peers = places.by_peer.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_peer = peers.get(&peer).copied().unwrap_or(0);
-        if of_peer >= places.per_peer || peers.values().sum::<usize>() >= places.total {
-            return None;
-        }
-        peers.insert(peer, of_peer + 1);
-        Some(Place { places: Arc::clone(places), peer })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut peers = self.places.by_peer.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = peers.get_mut(&self.peer) {
-            *count -= 1;
-            if *count == 0 {
-                peers.remove(&self.peer);
-            }
         }
     }
 }

@@ -29,6 +29,7 @@ mod media_thread;
 mod outbox;
 #[allow(unsafe_code)]
 mod packet_io;
+mod places;
 mod prefetch;
 mod resolve;
 mod settings;

@@ -255,9 +255,14 @@ impl Guard {
         self.counters.busy += 1;
     }
 
-    /// A TLS handshake came to nothing.
-    pub(crate) fn handshake_failed(&mut self) {
-        self.counters.failed_handshakes += 1;
+    /// TLS handshakes came to nothing.
+    pub(crate) fn handshakes_failed(&mut self, count: u64) {
+        self.counters.failed_handshakes += count;
+    }
+
+    /// There was no place for a connection.
+    pub(crate) fn connection_refused(&mut self) {
+        self.counters.refused_connections += 1;
     }
 
     pub(crate) fn counters(&mut self, now: Instant) -> Counters {

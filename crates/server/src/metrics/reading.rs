@@ -112,6 +112,12 @@ fn signalling(to: &mut DescriptorEncoder<'_>, load: &Load) -> Result {
     )?;
     counter(
         to,
+        "passline_sip_connections_refused",
+        "TCP and TLS connections closed at once because there were as many as are allowed",
+        single(counters.refused_connections),
+    )?;
+    counter(
+        to,
         "passline_sip_dropped",
         "SIP messages dropped, by reason: source banned or over its rate, all strangers together over theirs, no SIP, \
          control task busy, response larger than what an unverified source had sent",
