@@ -264,6 +264,8 @@ impl Driver {
                 let at = anchor.arrival(packet.stamp, taking.port.empty);
                 if at > until && packet.octets.len() <= HOLD {
                     taking.hold(at, packet.from, packet.tos, packet.octets);
+                    // What is still in the kernel came after it.
+                    taking.port.empty = taking.port.empty.max(at);
                 } else {
                     hear(
                         shard,

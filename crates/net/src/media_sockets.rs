@@ -35,7 +35,7 @@ pub(crate) struct Port {
     members: Vec<Member>,
     /// Where the members' RTP and RTCP come from, over IPv6 too.
     sources: Vec<[SocketAddr; 2]>,
-    /// When the RTP socket was last seen empty.
+    /// What is in the RTP socket came after this: when it was last seen empty, or the last packet that was held.
     pub(crate) empty: Instant,
     pub(crate) rtcp_empty: Instant,
     pub(crate) held: VecDeque<Box<Held>>,

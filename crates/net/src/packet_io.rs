@@ -1,7 +1,7 @@
 //! Datagrams in batches: many packets for one call of the kernel.
 //!
-//! Linux's recvmmsg and sendmmsg where the kernel lets us, else one packet a call. The only unsafe code of the house:
-//! the kernel wants arrays of pointers, which are set anew before each call and used by nobody after it.
+//! Linux's recvmmsg and sendmmsg where the kernel lets us, else one packet a call. Almost all unsafe code of the
+//! house is here: the kernel wants arrays of pointers, which are set anew before each call and used by nobody after it.
 use nix::errno::Errno;
 use nix::libc::{self, c_int, c_uint, c_void, iovec, mmsghdr, socklen_t};
 use passline_engine::PACKET;
