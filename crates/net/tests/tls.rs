@@ -4,7 +4,7 @@ mod common;
 use common::{Setup, Side, side, side_with};
 use passline_engine::rtp::{Digit, Method};
 use passline_engine::{LegCommand, LegEvent, LegId};
-use passline_net::{Command, GuardConfig, NetConfig, OwnCertificate, TlsConfig, TlsPeer};
+use passline_net::{Command, Counters, GuardConfig, NetConfig, OwnCertificate, TlsConfig, TlsPeer};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
@@ -40,6 +40,12 @@ async fn call(server: &mut Side, caller: &mut Side, leg: u64, uri: &str) {
     tokio::time::sleep(Duration::from_millis(400)).await;
     caller.handle.send(Command::Leg { leg: LegId(leg), command: LegCommand::HangUp });
     assert_eq!(server.record().await.digits.as_deref(), Some("7"), "{uri}");
+}
+
+async fn counters(server: &Side) -> Counters {
+    let (counters, answer) = tokio::sync::oneshot::channel();
+    server.handle.send(Command::Counters(counters));
+    answer.await.expect("an answer")
 }
 
 async fn refusal(caller: &mut Side, leg: u64, uri: &str) -> String {
@@ -116,10 +122,34 @@ async fn five_hundred_handshakes_that_stall_hold_up_nobody() {
     });
     assert!(closed.await.expect("no panic"));
     assert!(begin.elapsed() < Duration::from_secs(10));
-    let (counters, answer) = tokio::sync::oneshot::channel();
-    server.handle.send(Command::Counters(counters));
-    let counters = answer.await.expect("an answer");
+    let counters = counters(&server).await;
     assert!(counters.failed_handshakes >= 400, "{counters:?}");
+    assert_eq!(counters.refused_connections, 0, "{counters:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_beyond_what_is_allowed_are_closed_and_counted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let setup = Setup { ports: 27_100..=27_109, seed: 46, tcp: true, ..Setup::default() };
+    let server = side_with(setup, |config| {
+        serve_tls(&folder)(config);
+        config.tcp_connections_per_peer = 2;
+    })
+    .await;
+    let (tcp, tls) = (server.handle.local_tcp()[0], server.handle.local_tls()[0]);
+    let connect = |to| TcpStream::connect(to).expect("a connection");
+    let kept = [connect(tcp), connect(tcp)];
+    for beyond in [tcp, tls] {
+        let closed = tokio::task::spawn_blocking(move || {
+            let mut stream = connect(beyond);
+            stream.set_read_timeout(Some(Duration::from_secs(5))).expect("an option");
+            stream.read(&mut [0])
+        });
+        assert_eq!(closed.await.expect("no panic").expect("closed, and at once"), 0);
+    }
+    let told = counters(&server).await;
+    assert_eq!((told.refused_connections, told.connections), (2, 2), "{told:?}");
+    drop(kept);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
